@@ -1,0 +1,42 @@
+"""`siaga describe`: what is in the data, and what is wrong with it."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from siaga.cli.options import AsJson, RecipeName, Seed, Settings, Variant, with_seed
+
+
+def run(
+    recipe: RecipeName,
+    out: Annotated[Path, typer.Option(help="The folder to fill with describe.html and describe.json.")] = Path(
+        "described"
+    ),
+    settings: Settings = [],
+    variant: Variant = None,
+    seed: Seed = None,
+    as_json: AsJson = False,
+) -> None:
+    """Describe a recipe's data as it comes, file by file: one HTML page, JSON, and the findings on stdout."""
+    from siaga.describe import describe, write_page
+    from siaga.files import write_text
+    from siaga.quarantine import Quarantine
+    from siaga.recipe import load_recipe
+    from siaga.sources import read_source
+
+    quarantine = Quarantine()
+    checked = load_recipe(recipe, overrides=with_seed(settings, seed), variant=variant)
+    posts = read_source(checked.source, quarantine=quarantine)
+    description = describe({part: list(found) for part, found in posts.items()}, seed=checked.seed)
+    text = json.dumps(description.to_dict(), ensure_ascii=True, indent=1)
+    write_text(out / "describe.json", text)
+    write_page(description, out / "describe.html")
+    quarantine.write(out / "quarantine.jsonl")
+    if as_json:
+        typer.echo(text)
+        return
+    for finding in description.findings:
+        typer.echo(f"- {finding}")
+    typer.echo(f"See {out / 'describe.html'}")

@@ -1,0 +1,37 @@
+"""The front door of the command line: the commands, and what an error looks like."""
+
+import logging
+import os
+import sys
+
+import typer
+
+from siaga.cli import check, compare, demo, describe, doctor, evaluate, predict, recipes, show, train
+from siaga.errors import SiagaError
+
+app = typer.Typer(
+    name="siaga",
+    help="Siaga turns social-media posts into decisions: train, measure honestly, predict.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for module in (demo, recipes, show, check, describe, train, evaluate, compare, predict, doctor):
+    app.command(module.__name__.rpartition(".")[2])(module.run)
+
+
+def main() -> None:
+    """Run a command: exit code 0, 1 for the user's faults (one line), 2 for wrong usage, 130 when interrupted."""
+    logging.basicConfig(format="%(message)s", level=os.environ.get("SIAGA_LOG", "WARNING").upper(), stream=sys.stderr)
+    try:
+        app()
+    except SiagaError as error:
+        typer.echo(f"siaga: {error}", err=True)
+        sys.exit(1)
+    except BrokenPipeError:  # The reader of our output has gone, as `head` does; nothing is wrong.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except KeyboardInterrupt:
+        sys.exit(130)

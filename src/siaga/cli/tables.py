@@ -1,0 +1,51 @@
+"""Reports as plain tables for a terminal or a log."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from siaga.evaluation.report import Report
+
+_COLUMNS = ("accuracy", "macro_f1", "balanced_accuracy", "roc_auc", "log_loss", "ece")
+
+
+def table_of(report: Report) -> str:
+    """Return the model, its members and the baselines, one a row, each figure with its 95 % interval."""
+    whole = report.to_dict()
+    rows = {"model": whole["metrics"], **whole["members"], **whole["baselines"]}
+    shown = [name for name in _COLUMNS if whole["metrics"].get(name, {}).get("value") is not None]
+    head = f"{whole['recipe']} on {whole['n']:,} held-out posts (95 % intervals)"
+    return f"{head}\n" + _aligned([["", *shown], *([name, *_figures(row, shown)] for name, row in rows.items())])
+
+
+def table_by_event(reports: Mapping[str, Report]) -> str:
+    """Return the held-out events, one a row, with the model's figures and the baselines' macro-F1."""
+    rows = [["held out", "posts", "accuracy", "macro_f1", "roc_auc", "majority f1", "tfidf f1"]]
+    for event, report in reports.items():
+        whole = report.to_dict()
+        baselines = [_value(whole["baselines"].get(name, {}).get("macro_f1")) for name in ("majority", "tfidf")]
+        figures = _figures(whole["metrics"], ["accuracy", "macro_f1", "roc_auc"])
+        rows.append([event, str(whole["n"]), *figures, *baselines])
+    return _aligned(rows)
+
+
+def _figures(metrics: Mapping[str, Any], names: Sequence[str]) -> list[str]:  # Any: report.json's values.
+    return [_interval(metrics.get(name)) for name in names]
+
+
+def _interval(metric: Mapping[str, Any] | None) -> str:  # Any: report.json's values.
+    if not metric or metric.get("value") is None:
+        return "-"
+    if metric.get("low") is None:
+        return f"{metric['value']:.3f}"
+    return f"{metric['value']:.3f} [{metric['low']:.3f}, {metric['high']:.3f}]"
+
+
+def _value(metric: Any) -> str:  # Any: a figure, or a figure with its interval.
+    value = metric.get("value") if isinstance(metric, Mapping) else metric
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _aligned(rows: Sequence[Sequence[str]]) -> str:
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
+    lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
+    return "\n".join(lines)

@@ -1,0 +1,41 @@
+"""`siaga train`: from a recipe to a run folder."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from siaga.cli.options import AsJson, RecipeName, Seed, Settings, Variant, with_seed
+
+
+def run(
+    recipe: RecipeName,
+    out: Annotated[Path | None, typer.Option(help="The run folder; runs/NAME when not given.")] = None,
+    settings: Settings = [],
+    variant: Variant = None,
+    seed: Seed = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in the folder.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Train a recipe and measure it on posts that were held out: a bundle, a report, and the records of the run."""
+    from siaga.cli.progress import hearing
+    from siaga.cli.tables import table_by_event, table_of
+    from siaga.recipe import load_recipe
+    from siaga.schema import EventSplit
+    from siaga.workflow import train, train_by_event
+
+    checked = load_recipe(recipe, overrides=with_seed(settings, seed), variant=variant)
+    folder = out or Path("runs") / checked.name
+    by_event = isinstance(checked.split, EventSplit) and checked.split.held_out is None
+    with hearing() as progress:
+        if by_event:
+            reports = train_by_event(checked, folder, overwrite=overwrite, progress=progress)
+        else:
+            reports = {"": train(checked, folder, overwrite=overwrite, progress=progress)}
+    if as_json:
+        printed = {name: report.to_dict() for name, report in reports.items()}
+        typer.echo(json.dumps(printed if by_event else printed[""], ensure_ascii=True))
+        return
+    typer.echo(table_by_event(reports) if by_event else table_of(reports[""]))
+    typer.echo(f"See {folder / ('*' if by_event else '') / 'report.html'}")

@@ -1,0 +1,122 @@
+"""What is wrong with the data, and what to do: one sentence each."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+Facts = Mapping[str, Any]  # Any: JSON, as `measure` and `duplicate_facts` make it.
+
+_FEW_POSTS = 20
+_MANY_REPEATS = 0.01  # The share from which repeated posts are worth a sentence.
+_MANY_CLASSES = 10  # So many names are listed; the rest is counted.
+
+
+def findings(splits: Mapping[str, Facts], duplicates: Facts) -> list[str]:
+    """Return the sentences, those about labels and leaks first; an empty list means that nothing was found."""
+    return [
+        *_classes(splits),
+        *_contradictions(duplicates),
+        *_leaks(duplicates),
+        *(sentence for name, facts in splits.items() for sentence in _of_split(_named(name), facts)),
+    ]
+
+
+def _classes(splits: Mapping[str, Facts]) -> Iterator[str]:
+    labelled = {name: facts["classes"] for name, facts in splits.items() if facts["classes"]}
+    if not labelled:
+        yield "No post has a label. Set source.columns.label, or label some posts before training."
+    known = sorted({label for counts in labelled.values() for label in counts})
+    for name, counts in labelled.items():
+        where = _named(name)
+        if missing := [label for label in known if label not in counts]:
+            yield f"No post {where} is of the class {_list(missing)}: nothing can be learned, or measured, there."
+        few = [f"{label} ({count:,})" for label, count in counts.items() if count < _FEW_POSTS]
+        if few:
+            yield f"Few posts {where} are of the class {_list(few)}. Label more, or merge it by source.labels."
+        low, high = min(counts, key=counts.get), max(counts, key=counts.get)
+        if counts[high] >= 10 * counts[low]:
+            ratio = f"{counts[high]:,} posts of {high} against {counts[low]:,} of {low}"
+            yield f"The classes {where} are uneven: {ratio}. Judge by macro-F1, not by accuracy."
+    if len(known) == 1:
+        yield f"Every labelled post is of the class {known[0]}. Two classes are needed to train."
+
+
+def _contradictions(duplicates: Facts) -> Iterator[str]:
+    same, near = duplicates["contradictory"], duplicates["contradictory_near"]
+    if same["groups"]:
+        groups = _count(same["groups"], "group")
+        yield f"{groups} of equal posts carry different labels ({same['posts']:,} posts). Correct them; see Duplicates."
+    if near["groups"] > same["groups"]:
+        groups = _count(near["groups"], "group")
+        yield f"{groups} of posts that nearly repeat a text or a picture carry different labels. Look at them."
+
+
+def _leaks(duplicates: Facts) -> Iterator[str]:
+    for pair in duplicates["across"]:
+        a, b = pair["splits"]
+        stay = f" {_count(pair['near'], 'group')} of near-equal posts stand in both as well and stay." * bool(
+            pair["near"]
+        )
+        if pair["exact"]:
+            what = (
+                f"{_count(pair['exact'], 'group')} of posts that repeat a text or a picture stand in both {a} and {b}"
+            )
+            leave = "unlabelled copies of held-out posts are left out" if b == "unlabelled" else f"the copies leave {a}"
+            yield f"{what}. In training {leave}.{stay}"
+        elif pair["near"]:
+            yield f"{_count(pair['near'], 'group')} of near-equal posts stand in both {a} and {b}. They stay there."
+
+
+def _of_split(where: str, facts: Facts) -> Iterator[str]:
+    n, text, images = facts["posts"], facts["text"], facts["images"]
+    if not n:
+        yield f"There are no posts {where}."
+        return
+    if facts["repeated_ids"]:
+        yield f"Ids repeat {where}, such as {facts['repeated_ids'][0]}. Only the first post of an id is used."
+    if facts["classes"] and facts["without_label"]:
+        yield f"{_share(facts['without_label'], n)} {where} have no label. They count as unlabelled."
+    if text["posts"] and text["missing"]:
+        yield f"{_share(text['missing'], n)} {where} have no text. They are judged by their image alone."
+    if images["posts"] and images["missing"]:
+        yield f"{_share(images['missing'], n)} {where} have no image. They are judged by their text alone."
+    if images["broken"]:
+        reason = images["broken_listed"][0]["reason"]
+        yield f"{_share(images['broken'], n)} {where} have an image that cannot be read. The first: {reason}"
+    if facts["repeats"] >= _MANY_REPEATS * n:
+        yield f"{_share(facts['repeats'], n)} {where} repeat a text or a picture of another one there."
+    yield from _of_texts(where, n, facts)
+
+
+def _of_texts(where: str, n: int, facts: Facts) -> Iterator[str]:
+    text = facts["text"]
+    if text["garbled"]:
+        yield f"{_share(text['garbled'], n)} {where} have garbled letters. The file was once read in a wrong encoding."
+    if text["posts"] and text["longest"]["length"] > max(5000, 20 * text["typical"]["length"]):
+        longest = f"{text['longest']['length']:,} characters (post {text['longest']['id']})"
+        yield f"The longest text {where} has {longest}. Check the file's quotation marks."
+    if facts["time"]["posts"] and facts["time"]["posts"] < n:
+        yield f"{_share(n - facts['time']['posts'], n)} {where} have no time. A split by time needs it of all."
+
+
+def _named(split: str) -> str:
+    match split:
+        case "posts":
+            return "of the labelled file"
+        case "unlabelled":
+            return "among the unlabelled"
+        case _:
+            return f"in {split}"
+
+
+def _share(count: int, n: int) -> str:
+    percent = 100 * count / n
+    return f"{count:,} of {n:,} posts" + (f" ({percent:.0f} %)" if percent >= 1 else "")
+
+
+def _count(count: int, what: str) -> str:
+    return f"{count:,} {what}{'s' * (count != 1)}"
+
+
+def _list(names: list[str]) -> str:
+    more = len(names) - _MANY_CLASSES
+    return ", ".join(names[:_MANY_CLASSES]) + (f" and {more:,} more" if more > 0 else "")

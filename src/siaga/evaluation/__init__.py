@@ -1,0 +1,1 @@
+"""Measured quality: metrics with intervals, paired comparison, error analysis, and the report that shows them."""

@@ -1,0 +1,175 @@
+"""Plots of a report: functions that draw on the `ax` they are given and return it, and `svg`, which makes a chart.
+
+Colours are those of Okabe & Ito (2008), which stay apart for the colour-blind. No pyplot and no global state; the
+same values give the same bytes.
+"""
+
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from io import StringIO
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+INK, SOFT, GRID = "#1c2430", "#5c6878", "#d9dfe7"
+BLUE, ORANGE, GREEN, RED, SKY, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
+NAMES = {
+    "accuracy": "accuracy",
+    "balanced_accuracy": "balanced accuracy",
+    "macro_f1": "macro-F1",
+    "roc_auc": "ROC AUC",
+    "average_precision": "average precision",
+    "log_loss": "log loss",
+    "ece": "ECE",
+    "mae": "ordinal error (MAE)",
+}
+LONGEST_NAME = 28
+NUMBERED_CLASSES = 20
+Row = Mapping[str, Any]  # Any: a value of report.json.
+
+
+def svg(draw: Callable[..., object], *, width: float = 5.4, height: float = 3.4, panels: int = 1) -> str:
+    """Return `draw(*axes)` as an inline SVG element; sizes in inches, the panels side by side.
+
+    Text stays text, in the reader's fonts, so that no script lacks its letters.
+    """
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
+
+    settings = {"svg.hashsalt": "siaga", "svg.fonttype": "none", "font.size": 10.0, "font.family": ["DejaVu Sans"]}
+    with warnings.catch_warnings(), mpl.rc_context(settings):
+        figure = Figure(figsize=(width, height), layout="constrained")
+        draw(*figure.subplots(1, panels, squeeze=False)[0])
+        stream = StringIO()
+        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        warnings.filterwarnings("ignore", message="Glyph .* missing")  # The reader's fonts draw it, not Matplotlib's.
+        figure.savefig(stream, format="svg", metadata=nothing, transparent=True)
+    text = stream.getvalue()
+    return text[text.index("<svg") :].replace("font-family: 'DejaVu Sans'", "font-family: 'DejaVu Sans', system-ui")
+
+
+def interval_plot(rows: Mapping[str, Mapping[str, Row]], *, metric: str, ax: "Axes") -> "Axes":
+    """Draw a metric of each row as a dot on its 95 % interval, the first row on top and emphasised."""
+    shown = [(name, row[metric]) for name, row in rows.items() if row.get(metric, {}).get("value") is not None]
+    for place, (_, each) in enumerate(shown):
+        colour = BLUE if place == 0 else SOFT
+        if each["low"] is not None and each["high"] is not None:
+            ax.plot([each["low"], each["high"]], [place, place], color=colour, linewidth=2.5, solid_capstyle="round")
+        ax.plot([each["value"]], [place], marker="o", color=colour, markersize=7 if place == 0 else 5.5)
+    ax.set_yticks(range(len(shown)), [plain(name) for name, _ in shown])
+    ax.set_ylim(len(shown) - 0.4, -0.6)
+    ax.grid(visible=True, axis="x", color=GRID)
+    return _dressed(ax, x=NAMES.get(metric, metric))
+
+
+def confusion_plot(counts: Sequence[Sequence[int]], classes: Sequence[str], *, ax: "Axes") -> "Axes":
+    """Draw the share of each true class (row) that was predicted as each class; numbers up to 20 classes."""
+    import numpy as np
+
+    table = np.asarray(counts, dtype=np.float64)
+    shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1.0)
+    ax.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+    step = max(1, -(-len(classes) // 34))  # Every label while they fit, then every third or so.
+    ticks = range(0, len(classes), step)
+    size = 9 if len(classes) <= NUMBERED_CLASSES else 6.5
+    ax.set_xticks(ticks, [plain(classes[i]) for i in ticks], rotation=90 if len(classes) > 4 else 0, fontsize=size)
+    ax.set_yticks(ticks, [plain(classes[i]) for i in ticks], fontsize=size)
+    for row, column in np.ndindex(table.shape) if len(classes) <= NUMBERED_CLASSES else ():
+        colour = "white" if shares[row, column] > 0.6 else INK
+        ax.text(column, row, f"{int(table[row, column]):,}", ha="center", va="center", color=colour, fontsize=size)
+    return _dressed(ax, x="predicted", y="true")
+
+
+def calibration_plot(bins: Sequence[Row], *, ax: "Axes") -> "Axes":
+    """Draw the share that was right against the confidence of each bin, with Wilson intervals and the diagonal."""
+    ax.plot([0, 1], [0, 1], color=SOFT, linestyle="--", linewidth=1)
+    most = max((each["n"] for each in bins), default=1)
+    for each in bins:
+        ax.plot([each["confidence"]] * 2, [each["low"], each["high"]], color=SKY, linewidth=2, clip_on=False)
+        size = 3 + 7 * (each["n"] / most) ** 0.5
+        ax.plot([each["confidence"]], [each["accuracy"]], marker="o", color=BLUE, markersize=size, clip_on=False)
+    ax.set_xlim(0, 1)
+    ax.set_ylim(0, 1)
+    ax.set_aspect("equal")
+    ax.grid(visible=True, color=GRID)
+    return _dressed(ax, x="confidence", y="share right")
+
+
+def threshold_plot(curve: Row, *, ax: "Axes") -> "Axes":
+    """Draw misses and false alarms per 1,000 posts against the threshold of the class of interest."""
+    ax.plot(curve["thresholds"], curve["misses"], color=RED, linewidth=2, label="missed")
+    ax.plot(curve["thresholds"], curve["false_alarms"], color=BLUE, linewidth=2, linestyle="--", label="false alarms")
+    ax.axvline(curve["best"], color=SOFT, linewidth=1, linestyle=":")
+    ax.legend(frameon=False)
+    ax.grid(visible=True, color=GRID)
+    ax.set_xlim(0, 1)
+    ax.set_ylim(bottom=0)
+    return _dressed(ax, x=f"threshold for {plain(curve['class'])}", y="per 1,000 posts")
+
+
+def cost_plot(curve: Row, *, ax: "Axes") -> "Axes":
+    """Draw the cost per 1,000 posts (a miss weighs `cost` false alarms) against the threshold."""
+    ax.plot(curve["thresholds"], curve["total"], color=PURPLE, linewidth=2)
+    ax.plot([curve["best"]], [min(curve["total"])], marker="o", color=PURPLE)
+    ax.axvline(curve["best"], color=SOFT, linewidth=1, linestyle=":")
+    ax.grid(visible=True, color=GRID)
+    ax.set_xlim(0, 1)
+    ax.set_ylim(bottom=0)
+    return _dressed(ax, x=f"threshold for {plain(curve['class'])}", y="cost per 1,000 posts")
+
+
+def loss_plot(epochs: Sequence[Row], *, ax: "Axes") -> "Axes":
+    """Draw the training loss of each epoch, the validation loss where it was measured, and its lowest point."""
+    from matplotlib.ticker import MaxNLocator
+
+    for key, colour, line, label in (
+        ("train_loss", BLUE, "-", "training"),
+        ("validation_loss", RED, "--", "validation"),
+    ):
+        points = [(each["epoch"], each[key]) for each in epochs if each.get(key) is not None]
+        if points:
+            ax.plot(*zip(*points, strict=True), color=colour, linestyle=line, linewidth=2, marker=".", label=label)
+        if points and key == "validation_loss":
+            ax.plot(*min(points, key=lambda point: point[1]), marker="o", color=colour, markersize=8, fillstyle="none")
+    if ax.lines:
+        ax.legend(frameon=False)
+    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+    ax.grid(visible=True, color=GRID)
+    return _dressed(ax, x="epoch", y="loss")
+
+
+def agreement_plot(pair: Row, *, ax: "Axes") -> "Axes":
+    """Draw how often two members are right together as one bar of four shares, each named with its share."""
+    a, b = pair["members"]
+    parts = [
+        ("both right", "both_right", GREEN),
+        (f"only {plain(a)} right", f"only_{a}", SKY),
+        (f"only {plain(b)} right", f"only_{b}", ORANGE),
+        ("both wrong", "both_wrong", RED),
+    ]
+    start = 0.0
+    for label, key, colour in parts:
+        ax.barh([0], [pair[key]], left=[start], color=colour, edgecolor="white", label=f"{label}: {pair[key]:.1%}")
+        start += pair[key]
+    ax.set_xlim(0, 1)
+    ax.set_yticks([])
+    ax.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+    return _dressed(ax, x="share of posts")
+
+
+def plain(name: str) -> str:
+    """Return a name fit for a chart: shortened, printable, and never read as mathematics."""
+    shown = "".join(sign if sign.isprintable() else "�" for sign in name)
+    short = shown if len(shown) <= LONGEST_NAME else shown[: LONGEST_NAME - 1] + "…"
+    return short.replace("$", r"\$")
+
+
+def _dressed(ax: "Axes", *, x: str = "", y: str = "") -> "Axes":
+    ax.set_xlabel(x, color=SOFT)
+    ax.set_ylabel(y, color=SOFT)
+    ax.set_axisbelow(True)
+    ax.tick_params(colors=INK, length=0)
+    ax.spines[["top", "right"]].set_visible(False)
+    ax.spines[["left", "bottom"]].set_color(GRID)
+    return ax

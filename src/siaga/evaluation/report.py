@@ -1,0 +1,214 @@
+"""Report: the measured quality of a classifier on posts it never saw, and `evaluate`, which measures it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any, assert_never
+
+import numpy as np
+
+from siaga.errors import DataError
+from siaga.evaluation import analysis
+from siaga.evaluation.intervals import Interval, ends, replicates, with_intervals
+from siaga.evaluation.metrics import PER_CLASS, additive, confusion, per_class
+from siaga.evaluation.outcomes import Indices, Outcomes, Values, cost_row, group_column, outcomes, probability_rows
+from siaga.evaluation.pairing import differences
+from siaga.files import write_text
+from siaga.post import Post, Prediction
+from siaga.schema import Classification, Recipe
+
+Table = dict[str, Any]  # Any: the value of a JSON object.
+SLICES = ("language", "event")
+
+
+@dataclass(frozen=True)
+class Report:
+    """Measured quality. Every field is plain JSON; an interval is {value, low, high}, all None where undefined.
+
+    `confusion` has a row for each true class and a column for each predicted one. `versus` holds, for every baseline
+    and member, the model minus it: {metric: {difference, low, high, p}}. `training` holds the epochs that were heard
+    while fitting (not those of cross-fitting), `self_training` the rounds.
+    """
+
+    recipe: str
+    seed: int
+    n: int
+    classes: list[str]
+    metrics: dict[str, Interval]
+    per_class: dict[str, dict[str, float]]
+    confusion: list[list[int]]
+    baselines: dict[str, dict[str, Interval]]
+    members: dict[str, dict[str, Interval]]
+    agreement: Table
+    by_modality: dict[str, Table]
+    data: Table
+    environment: Table
+    seconds: float | dict[str, float] | None
+    positive: str = ""
+    resamples: int = 0
+    groups: str | None = None
+    per_class_intervals: dict[str, dict[str, list[float | None]]] = field(default_factory=dict)
+    versus: dict[str, dict[str, Table]] = field(default_factory=dict)
+    slices: dict[str, dict[str, Table]] = field(default_factory=dict)
+    calibration: list[dict[str, float]] = field(default_factory=list)
+    thresholds: Table = field(default_factory=dict)
+    top_losses: list[Table] = field(default_factory=list)
+    training: list[Table] = field(default_factory=list)
+    self_training: list[Table] = field(default_factory=list)
+    recipe_toml: str = ""
+
+    def to_dict(self) -> Table:
+        """Return the report as it stands in `report.json`."""
+        return asdict(self)
+
+    def write(self, path: Path) -> None:
+        """Write the report as JSON, whole or not at all."""
+        write_text(path, json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
+
+    @classmethod
+    def read(cls, path: Path) -> "Report":
+        """Read what `write` wrote. Raises DataError when there is no report, or it is another kind of file."""
+        try:
+            content = json.loads(path.read_bytes())
+        except FileNotFoundError:
+            raise DataError(f"There is no report at {path}. Give the folder of a finished run.") from None
+        except ValueError as error:
+            raise DataError(f"{path} is not a report: {error}. Train or evaluate again.") from None
+        known = {each.name for each in fields(cls)}
+        if not isinstance(content, dict) or not {"recipe", "metrics"} <= set(content) <= known:
+            raise DataError(f"{path} is not a report of this version. Train or evaluate again.")
+        try:
+            return cls(**content)
+        except TypeError as error:
+            raise DataError(f"{path} is not a whole report: {error}. Train or evaluate again.") from None
+
+
+def evaluate(
+    posts: Sequence[Post],
+    predictions: Sequence[Prediction],
+    *,
+    recipe: Recipe,
+    baselines: Mapping[str, Sequence[Prediction]],
+    facts: Mapping[str, object],
+) -> Report:
+    """Measure `predictions` of labelled `posts`, in the same order; the order itself does not matter.
+
+    `baselines` are other predictions for the same posts. `facts` are what only the caller knows, each optional:
+    `data` (with its `quarantine`), `environment`, `seconds` (in all, or by step), `events` (what `Progress` heard)
+    and `recipe_toml`. Raises DataError for no posts, a missing label, or one that the classifier does not know.
+    """
+    match recipe.evaluation:
+        case Classification():
+            order = sorted(range(len(posts)), key=lambda i: posts[i].id)
+            ordered = {name: [answers[i] for i in order] for name, answers in baselines.items()}
+            posts, predictions = [posts[i] for i in order], [predictions[i] for i in order]
+            return _classification(posts, predictions, recipe, ordered, facts)
+        case _:
+            assert_never(recipe.evaluation)
+
+
+def _classification(
+    posts: list[Post],
+    predictions: list[Prediction],
+    recipe: Recipe,
+    baselines: Mapping[str, Sequence[Prediction]],
+    facts: Mapping[str, object],
+) -> Report:
+    found = outcomes(posts, predictions, recipe=recipe)
+    others = {name: outcomes(posts, answers, recipe=_as(recipe, found)) for name, answers in baselines.items()}
+    members = _members(found, predictions, recipe)
+    settings = {"resamples": recipe.evaluation.resamples, "seed": recipe.seed}
+    drawn = replicates(found, **settings)
+    rivals = {name: (each, replicates(each, **settings)) for name, each in {**others, **members}.items()}
+    slices = {column: analysis.by_column(posts, column) for column in SLICES}
+    return Report(
+        recipe=recipe.name,
+        seed=recipe.seed,
+        n=len(posts),
+        classes=found.classes,
+        metrics=with_intervals(found, drawn),
+        confusion=confusion(found).tolist(),
+        baselines={name: with_intervals(*rivals[name]) for name in others},
+        members={name: with_intervals(*rivals[name]) for name in members},
+        agreement=analysis.agreement(found, members),
+        by_modality=_sliced(found, analysis.by_modality(predictions), settings),
+        versus={name: differences((found, drawn), rival) for name, rival in rivals.items()},
+        slices={column: _sliced(found, rows, settings) for column, rows in slices.items() if rows},
+        top_losses=analysis.top_losses(found, posts, recipe.evaluation.top_losses),
+        resamples=recipe.evaluation.resamples,
+        groups=group_column(recipe),
+        **_of_classes(found, drawn, recipe),
+        **_of_facts(facts),
+    )
+
+
+def _of_classes(found: Outcomes, drawn: Mapping[str, Values], recipe: Recipe) -> Table:
+    """Return what the report says class by class, and of the class of interest."""
+    k, positive = len(found.classes), found.classes[found.positive]
+    sums = additive(found).sum(axis=0, keepdims=True)
+    values = per_class(sums, k)
+    return {
+        "per_class": {
+            name: {**{metric: float(values[metric][0, i]) for metric in PER_CLASS}, "support": int(sums[0, i])}
+            for i, name in enumerate(found.classes)
+        },
+        "per_class_intervals": {
+            name: {metric: list(ends(drawn[metric][:, i])) for metric in PER_CLASS}
+            for i, name in enumerate(found.classes)
+        },
+        "positive": positive,
+        "calibration": analysis.calibration(found),
+        "thresholds": analysis.threshold_curve(found, recipe.decision.costs.get(positive, 1.0)),
+    }
+
+
+def _of_facts(facts: Mapping[str, object]) -> Table:
+    plain: Table = _plain(dict(facts))
+    events = [event for event in plain.get("events", ()) if isinstance(event, dict)]
+    return {
+        "data": {**(plain.get("data") or {}), **({"quarantine": lost} if (lost := plain.get("quarantine")) else {})},
+        "environment": plain.get("environment") or {},
+        "seconds": plain.get("seconds"),
+        "recipe_toml": str(plain.get("recipe_toml") or ""),
+        "training": [event for event in events if event.get("step") == "epoch" and "fold" not in event],
+        "self_training": [event for event in events if event.get("step") == "round"],
+    }
+
+
+def _members(found: Outcomes, predictions: Sequence[Prediction], recipe: Recipe) -> dict[str, Outcomes]:
+    """Return each member's own outcomes, decided as the model decides; only members that answered every post."""
+    costs = cost_row(recipe.decision.costs, found.classes)
+    names = [name for name in predictions[0].members if all(name in each.members for each in predictions)]
+    rows = {name: probability_rows([each.members[name] for each in predictions], found.classes) for name in names}
+    return {name: found.answered(rows[name], costs) for name in names}
+
+
+def _sliced(found: Outcomes, rows: Mapping[str, Indices], settings: Mapping[str, int]) -> dict[str, Table]:
+    parts = {name: found.take(chosen) for name, chosen in rows.items()}
+    return {
+        name: {"n": len(part), "metrics": with_intervals(part, replicates(part, **settings))}
+        for name, part in parts.items()
+    }
+
+
+def _as(recipe: Recipe, found: Outcomes) -> Recipe:
+    """Return the recipe with the classes that were found, so that baselines get the same columns."""
+    return recipe.model_copy(update={"classes": tuple(found.classes)})
+
+
+def _plain(value: object) -> Any:  # Any: whatever JSON can hold.
+    """Return a value as JSON holds it: NumPy scalars unboxed, tuples as lists, NaN as None, all else as text."""
+    match value:
+        case None | bool() | int() | str():
+            return value
+        case float():
+            return float(value) if np.isfinite(value) else None
+        case np.generic():
+            return _plain(value.item())
+        case Mapping():
+            return {str(key): _plain(each) for key, each in value.items()}
+        case list() | tuple():
+            return [_plain(each) for each in value]
+        case _:
+            return str(value)

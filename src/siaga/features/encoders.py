@@ -1,0 +1,205 @@
+"""Pretrained encoders: encoded texts or images in, one float32 row each out, on the device that there is."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siaga.errors import DataError, ImageError
+from siaga.extras import require
+from siaga.features.weights import read_config
+
+Row = NDArray[np.float32]
+
+
+class Reader(Protocol):
+    """Turns contents (UTF-8 texts, or encoded images) into rows; what cannot be read gives the reason instead."""
+
+    def rows(self, contents: Sequence[bytes]) -> list[Row | str]:
+        """Return for each content a row, (width,) float32, or why it cannot be read."""
+        ...
+
+
+class StaticReader:
+    """Static token embeddings in model2vec form: the mean of a text's tokens."""
+
+    def __init__(self, folder: Path, *, max_tokens: int) -> None:
+        model2vec = require("model2vec", extra="deep")
+        with _loading(folder):
+            self._model = model2vec.StaticModel.from_pretrained(folder)
+        self._max_tokens = max_tokens
+
+    def rows(self, contents: Sequence[bytes]) -> list[Row | str]:
+        """Return the rows of UTF-8 texts."""
+        texts = [content.decode() for content in contents]
+        if not texts:
+            return []
+        return list(
+            self._model.encode(texts, max_length=self._max_tokens, use_multiprocessing=False).astype(np.float32)
+        )
+
+
+class TextReader:
+    """A transformer over tokens; pooled by the mean over a text's tokens, or its first token."""
+
+    def __init__(self, folder: Path, *, pooling: str, max_tokens: int, batch_size: int) -> None:
+        transformers = require("transformers", extra="deep")
+        with _loading(folder), _quiet():
+            self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **_LOCAL)
+            self._model, _ = _load_model(folder)
+        longest = getattr(self._model.config, "max_position_embeddings", None) or max_tokens
+        self._max_tokens = min(max_tokens, longest, self._tokenizer.model_max_length)
+        self._first = pooling == "first"
+        self._batch_size = batch_size
+
+    def rows(self, contents: Sequence[bytes]) -> list[Row | str]:
+        """Return the rows of UTF-8 texts; texts of like length share a batch, padded to its longest."""
+        if not contents:
+            return []
+        texts = [content.decode() for content in contents]
+        tokens = self._tokenizer(texts, truncation=True, max_length=self._max_tokens)["input_ids"]
+        order = sorted(range(len(tokens)), key=lambda i: -len(tokens[i]))
+        rows: dict[int, Row] = {}
+        for start in range(0, len(order), self._batch_size):
+            part = order[start : start + self._batch_size]
+            rows |= zip(part, self._pooled([tokens[i] for i in part]), strict=True)
+        return [rows[i] for i in range(len(contents))]
+
+    def _pooled(self, tokens: Sequence[Sequence[int]]) -> Row:
+        """Return (texts, width) of one batch, whose longest text comes first."""
+        import torch
+
+        padding = self._tokenizer.pad_token_id or 0
+        ids = torch.full((len(tokens), max(len(tokens[0]), 1)), padding)
+        mask = torch.zeros_like(ids)
+        for i, text in enumerate(tokens):
+            ids[i, : len(text)] = torch.tensor(text)
+            mask[i, : len(text)] = 1
+        ids, mask = ids.to(self._model.device), mask.to(self._model.device)
+        with torch.inference_mode():
+            hidden = self._model(input_ids=ids, attention_mask=mask).last_hidden_state
+        weights = mask.unsqueeze(-1).to(hidden.dtype)
+        pooled = hidden[:, 0] if self._first else (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
+        return np.asarray(pooled.cpu().numpy(), dtype=np.float32)
+
+
+class ImageReader:
+    """A vision transformer or a convolutional net, with its own preprocessing; pooled by its pooler or the mean."""
+
+    def __init__(self, folder: Path, *, image_size: int | None, batch_size: int) -> None:
+        transformers = require("transformers", extra="deep")
+        import torch
+
+        sizes = _sizes(read_config(folder, "preprocessor_config.json"), image_size)
+        with _loading(folder), _quiet():
+            load = transformers.AutoImageProcessor.from_pretrained
+            self._processor = load(folder, backend="pil", **sizes, **_LOCAL)
+            self._model, self._has_pooler = _load_model(folder)
+        self._model.to(memory_format=torch.channels_last)  # Twice as fast for a convolutional net on a CPU.
+        self._side = max(int(value) for value in dict(self._processor.size).values() if value)
+        self._batch_size = batch_size
+
+    def rows(self, contents: Sequence[bytes]) -> list[Row | str]:
+        """Return the rows of encoded images; one is decoded and reduced at a time."""
+        rows: list[Row | str] = []
+        for start in range(0, len(contents), self._batch_size):
+            read = [self._read(content) for content in contents[start : start + self._batch_size]]
+            inputs = [pixels for pixels in read if not isinstance(pixels, str)]
+            pooled = iter(self._pooled(np.stack(inputs)) if inputs else ())
+            rows += [pixels if isinstance(pixels, str) else next(pooled) for pixels in read]
+        return rows
+
+    def _read(self, content: bytes) -> Row | str:
+        from siaga.features.images import open_image
+
+        try:
+            image = open_image(content, side=self._side)
+        except ImageError as error:
+            return str(error)
+        pixels: Row = self._processor(image, return_tensors="np")["pixel_values"][0]
+        return pixels
+
+    def _pooled(self, pixels: Row) -> Row:
+        import torch
+
+        with torch.inference_mode():
+            inputs = torch.from_numpy(pixels).to(self._model.device, memory_format=torch.channels_last)
+            output = self._model(pixel_values=inputs)
+            pooled = getattr(output, "pooler_output", None) if self._has_pooler else None
+            if pooled is None:
+                hidden = output.last_hidden_state  # (images, positions, width) or (images, width, height, width).
+                pooled = hidden.mean(1) if hidden.ndim == 3 else hidden.mean((2, 3))
+        return np.asarray(pooled.flatten(1).cpu().numpy(), dtype=np.float32)
+
+
+def is_static(folder: Path) -> bool:
+    """Whether the weights are static token embeddings in model2vec form: one table of that name."""
+    path = folder / "model.safetensors"
+    if not path.is_file():  # Many shards: no table of a few megabytes.
+        return False
+    safetensors = require("safetensors", extra="deep")
+    with _loading(folder), safetensors.safe_open(path, framework="np") as tensors:
+        return "embeddings" in tensors.keys()  # noqa: SIM118 - not a dictionary.
+
+
+_LOCAL = {"local_files_only": True, "trust_remote_code": False}
+
+
+def _load_model(folder: Path) -> tuple[Any, bool]:  # Any: transformers has no types.
+    """Return the model, ready to read, and whether its pooler was trained (one that was not is filled at random)."""
+    import torch
+    from transformers import AutoModel
+
+    with torch.random.fork_rng():
+        model, info = AutoModel.from_pretrained(
+            folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **_LOCAL
+        )
+    missing = sorted(
+        name for name in info["missing_keys"] if not name.endswith(("position_ids", "num_batches_tracked"))
+    )
+    if lack := [name for name in missing if "pooler" not in name]:
+        raise ValueError(f"its weights lack {lack[0]}")
+    model.eval().requires_grad_(requires_grad=False).to("cuda" if torch.cuda.is_available() else "cpu")
+    return model, not missing
+
+
+def _sizes(config: dict[str, object], side: int | None) -> dict[str, object]:
+    """Return the settings that change an image processor's side, in the form that it uses."""
+    if side is None:
+        return {}
+    size = config.get("size")
+    short = isinstance(size, int) or (isinstance(size, dict) and "shortest_edge" in size)
+    square = {"height": side, "width": side}
+    crop = {"crop_size": square} if "crop_size" in config else {}
+    return {"size": {"shortest_edge": side} if short else square, **crop}
+
+
+@contextmanager
+def _loading(folder: Path) -> Iterator[None]:
+    """Say of which folder a fault is."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
+        reason = str(error).strip().split("\n", 1)[0]
+        raise DataError(f"{folder} cannot be used as an encoder: {reason}. Set weights to another folder.") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep transformers from drawing bars and reports while it loads; leave its settings as they were."""
+    from transformers.utils import logging as voice
+
+    level, bars = voice.get_verbosity(), voice.is_progress_bar_enabled()
+    voice.set_verbosity_error()
+    voice.disable_progress_bar()
+    try:
+        yield
+    finally:
+        voice.set_verbosity(level)
+        if bars:
+            voice.enable_progress_bar()

@@ -1,0 +1,64 @@
+"""TF-IDF of word and character n-grams, side by side, kept as a vocabulary and weights instead of a pickle."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, Self
+
+import numpy as np
+from scipy.sparse import csr_matrix, hstack
+from sklearn.feature_extraction.text import TfidfVectorizer
+
+from siaga.files import write_text, write_whole
+from siaga.schema import NGrams
+
+
+class TfIdf:
+    """Sublinear TF-IDF; each of the two n-gram spaces has rows of unit length, and accents are folded."""
+
+    def __init__(self, *, words: NGrams | Literal[False], characters: NGrams | Literal[False], min_posts: int) -> None:
+        self._spaces: dict[str, Any] = {}  # Any: scikit-learn is untyped.
+        common = {"min_df": min_posts, "sublinear_tf": True, "strip_accents": "unicode", "lowercase": True}
+        if words:
+            self._spaces["words"] = TfidfVectorizer(ngram_range=words, token_pattern=r"(?u)\b\w+\b", **common)  # noqa: S106 - a pattern of words, no password.
+        if characters:
+            self._spaces["characters"] = TfidfVectorizer(analyzer="char_wb", ngram_range=characters, **common)
+
+    def fit(self, texts: Sequence[str]) -> Self:
+        """Learn vocabulary and weights; a space in which no n-gram stands often enough takes every n-gram."""
+        for name, vectoriser in self._spaces.items():
+            if not _fits(vectoriser, texts) and not _fits(vectoriser.set_params(min_df=1), texts):
+                vectoriser.vocabulary_ = {f"\0{name}": 0}  # No text holds a NUL, so the column stays empty.
+                vectoriser.idf_ = np.ones(1)
+        return self
+
+    def transform(self, texts: Sequence[str]) -> csr_matrix:
+        """Return the sparse matrix (texts, n-grams), float64."""
+        return hstack([vectoriser.transform(texts) for vectoriser in self._spaces.values()], format="csr")
+
+    def save(self, folder: Path) -> None:
+        """Write `words.json`, `characters.json` (n-grams in column order) and `idf.npz`."""
+        for name, vectoriser in self._spaces.items():
+            terms = sorted(vectoriser.vocabulary_, key=vectoriser.vocabulary_.__getitem__)
+            write_text(folder / f"{name}.json", json.dumps(terms, ensure_ascii=True))
+        with write_whole(folder / "idf.npz") as stream:
+            np.savez(stream, **{name: vectoriser.idf_ for name, vectoriser in self._spaces.items()})
+
+    def load(self, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        with np.load(folder / "idf.npz", allow_pickle=False) as weights:
+            for name, vectoriser in self._spaces.items():
+                terms = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+                vectoriser.vocabulary_ = {term: column for column, term in enumerate(terms)}
+                vectoriser.idf_ = weights[name]
+        return self
+
+
+def _fits(vectoriser: Any, texts: Sequence[str]) -> bool:  # Any: scikit-learn is untyped.
+    try:
+        vectoriser.fit(texts)
+    except ValueError as error:  # "empty vocabulary" or "no terms remain": scikit-learn has no type for it.
+        if "vocabulary" not in str(error) and "no terms remain" not in str(error):
+            raise
+        return False
+    return True

@@ -1,0 +1,1 @@
+"""The classifiers, one file each, behind the protocol in `classifier.py`."""

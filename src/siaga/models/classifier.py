@@ -1,0 +1,187 @@
+"""The classifier protocol, and `build_model`, the one door from a spec to a classifier."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, Self, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siaga.errors import DataError
+from siaga.files import write_text
+from siaga.post import Modality, Post
+from siaga.schema import Convnet, Encoder, Fusion, Linear, ModelSpec, SelfTraining
+
+Probabilities = NDArray[np.float64]
+Progress = Callable[[Mapping[str, object]], None]
+
+
+def silent(event: Mapping[str, object]) -> None:
+    """A Progress that hears nothing."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a classifier says of n posts.
+
+    `probabilities` is (n, classes) float64 with rows that sum to 1; `used[i]` are the modalities that were read of
+    post i (none: the row is the class frequencies); `members` each member's probabilities, in the same shape;
+    `faults[i]` says why a part of post i could not be read.
+    """
+
+    probabilities: Probabilities
+    used: list[tuple[Modality, ...]]
+    members: Mapping[str, Probabilities] = field(default_factory=dict)
+    faults: Mapping[int, str] = field(default_factory=dict)
+
+
+class Classifier(Protocol):
+    """What every classifier does. `fit` forgets what was learned before and returns self."""
+
+    @property
+    def classes_(self) -> list[str]:
+        """The classes, in the order of the columns of `predict_proba`."""
+        ...
+
+    def fit(
+        self,
+        posts: Sequence[Post],
+        *,
+        validation: Sequence[Post] = (),
+        unlabelled: Sequence[Post] = (),
+        classes: Sequence[str] | None = None,
+        progress: Progress = silent,
+    ) -> Self:
+        """Learn from labelled posts.
+
+        `validation` (labelled) serves early stopping, calibration and the guard, never the fit itself.
+        `classes` fixes the columns; a class without a training post keeps its column. Events for a person or a log
+        (`{"step": "epoch", …}`) go to `progress`. Raises DataError when there is nothing to learn from.
+        """
+        ...
+
+    def answer(self, posts: Sequence[Post]) -> Answer:
+        """Answer for each post alone: neither the order nor the company of the posts changes a row."""
+        ...
+
+    def predict_proba(self, posts: Sequence[Post]) -> Probabilities:
+        """Return `answer(posts).probabilities`, (n, classes)."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write what was learned into the existing, empty `folder`, in open formats."""
+        ...
+
+    def load(self, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        ...
+
+
+def build_model(spec: ModelSpec, *, seed: int = 0) -> Classifier:
+    """Return an unfitted classifier for `spec`; its library is imported here, not before."""
+    match spec:
+        case Linear():
+            from siaga.models.linear import LinearClassifier
+
+            return LinearClassifier(spec, seed=seed)
+        case Encoder():
+            from siaga.models.encoder import EncoderClassifier
+
+            return EncoderClassifier(spec, seed=seed)
+        case Convnet():
+            from siaga.models.convnet import ConvnetClassifier
+
+            return ConvnetClassifier(spec, seed=seed)
+        case Fusion():
+            from siaga.models.fusion import FusionClassifier
+
+            return FusionClassifier(spec, seed=seed)
+        case SelfTraining():
+            from siaga.models.self_training import SelfTrainingClassifier
+
+            return SelfTrainingClassifier(spec, seed=seed)
+        case _:
+            assert_never(spec)
+
+
+def scoped(progress: Progress, **scope: object) -> Progress:
+    """Return a Progress that adds `scope` to every event; an inner scope of the same name is joined by a dot."""
+
+    def hear(event: Mapping[str, object]) -> None:
+        joined = {key: f"{value}.{event[key]}" if key in event else value for key, value in scope.items()}
+        progress({**event, **joined})
+
+    return hear
+
+
+def class_indices(posts: Sequence[Post], classes: Sequence[str] | None) -> tuple[list[str], NDArray[np.int64]]:
+    """Return the classes and each post's class index (n,), checking that there is something to learn.
+
+    Raises DataError for no posts, a post without a label, a label outside `classes`, or a single class.
+    """
+    if not posts:
+        raise DataError("There is no labelled post to train on. Check source.path and source.columns.label.")
+    labels = [post.label for post in posts]
+    if None in labels:
+        raise DataError(f"Post {posts[labels.index(None)].id!r} has no label. Only labelled posts can train.")
+    found = sorted({label for label in labels if label is not None})
+    known = list(classes) if classes else found
+    if foreign := sorted(set(found) - set(known)):
+        raise DataError(f"The label {foreign[0]!r} is not among the classes {', '.join(known)}. Set classes or labels.")
+    if len(found) < 2:
+        raise DataError(f"All {len(posts)} training posts carry the label {found[0]!r}. Two classes are needed.")
+    index = {name: i for i, name in enumerate(known)}
+    return known, np.array([index[str(label)] for label in labels], dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Prior:
+    """The class frequencies of the training posts: the answer for a post that a classifier cannot see.
+
+    They carry no evidence, so that missing text, missing images and empty batches need no branches elsewhere.
+    `frequencies` is (classes,), smoothed (Laplace: one more of each), so that no class is impossible.
+    """
+
+    frequencies: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, labels: NDArray[np.int64], n_classes: int) -> "Prior":
+        """Return the frequencies of class indices, (n,)."""
+        counts = np.bincount(labels, minlength=n_classes) + 1.0
+        return cls(counts / counts.sum())
+
+    def alone(self, n_posts: int) -> Answer:
+        """Return the answer of a classifier that saw nothing of `n_posts` posts."""
+        return Answer(np.tile(self.frequencies, (n_posts, 1)), [()] * n_posts)
+
+    def complete(
+        self,
+        rows: Probabilities,
+        present: NDArray[np.int64],
+        *,
+        seen: NDArray[np.bool_],
+        modality: Modality,
+        faults: Mapping[int, str] | None = None,
+    ) -> Answer:
+        """Return the answer of a classifier of one modality from what it said of the posts that it saw.
+
+        `rows` is (seen posts, present classes), `present` the indices of the classes it was trained on, `seen` is
+        (n,). A class without a training post keeps its frequency; an unseen post gets all of them.
+        """
+        absent = np.setdiff1d(np.arange(len(self.frequencies)), present)
+        probabilities = np.tile(self.frequencies, (len(seen), 1))
+        probabilities[np.ix_(np.flatnonzero(seen), present)] = rows * (1.0 - self.frequencies[absent].sum())
+        return Answer(probabilities, [(modality,) if is_seen else () for is_seen in seen.tolist()], faults=faults or {})
+
+    def save(self, folder: Path, classes: Sequence[str]) -> None:
+        """Write `prior.json`: the classes with their frequencies, in order."""
+        pairs = list(zip(classes, self.frequencies.tolist(), strict=True))
+        write_text(folder / "prior.json", json.dumps(pairs, ensure_ascii=True, indent=1))
+
+    @classmethod
+    def load(cls, folder: Path) -> tuple["Prior", list[str]]:
+        """Read what `save` wrote; return the prior and the classes."""
+        pairs = json.loads((folder / "prior.json").read_text(encoding="utf-8"))
+        return cls(np.array([frequency for _, frequency in pairs])), [name for name, _ in pairs]

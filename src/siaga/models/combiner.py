@@ -1,0 +1,121 @@
+"""Combiners: how the evidence of a fusion's members becomes one answer."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, Self, assert_never
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siaga.extras import require
+from siaga.files import write_text
+from siaga.models.classifier import Probabilities
+from siaga.models.estimators import load_estimator, save_estimator
+
+Kind = Literal["mean", "logistic", "random_forest", "catboost"]
+Evidence = NDArray[np.float64]
+
+
+class Combiner:
+    """Combines evidence, (n, members, classes): log-odds against the class frequencies, zero where nothing was seen.
+
+    `seen` is (n, members). `mean` averages the evidence of the members that saw the post and has nothing to learn;
+    the others learn from the evidence and from who saw what.
+    """
+
+    def __init__(self, kind: Kind, *, seed: int) -> None:
+        self.kind = kind
+        self.seed = seed
+        self._estimator: Any = None  # Any: scikit-learn and catboost are untyped.
+
+    def fit(self, evidence: Evidence, seen: NDArray[np.bool_], labels: NDArray[np.int64]) -> Self:
+        """Learn from out-of-fold evidence and class indices (n,)."""
+        self._estimator = None if self.kind == "mean" else _build(self.kind, seed=self.seed)
+        if self._estimator is not None:
+            self._estimator.fit(_columns(evidence, seen), labels)
+        return self
+
+    def combine(self, evidence: Evidence, seen: NDArray[np.bool_], prior: NDArray[np.float64]) -> Probabilities:
+        """Return the probabilities, (n, classes).
+
+        A class that was never learned keeps its prior, and a post that nobody saw gets all of it.
+        """
+        if self._estimator is None or not len(evidence):
+            mean = evidence.sum(axis=1) / seen.sum(axis=1).clip(1)[:, None]
+            rows: Probabilities = prior * np.exp(mean)
+            return rows / rows.sum(axis=1, keepdims=True)
+        present = np.asarray(self._estimator.classes_, dtype=np.int64)
+        absent = np.setdiff1d(np.arange(len(prior)), present)
+        probabilities = np.tile(prior, (len(evidence), 1))
+        learned = self._estimator.predict_proba(_columns(evidence, seen))
+        probabilities[:, present] = learned * (1.0 - prior[absent].sum())
+        probabilities[~seen.any(axis=1)] = prior
+        return probabilities
+
+    def save(self, folder: Path) -> None:
+        """Write what was learned, if anything was."""
+        match self.kind:
+            case "mean":
+                return
+            case "logistic" | "random_forest":
+                save_estimator(folder / "combiner.skops", self._estimator)
+            case "catboost":
+                _save_catboost(folder / "combiner.json", self._estimator)
+            case _:
+                assert_never(self.kind)
+
+    def load(self, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        match self.kind:
+            case "mean":
+                self._estimator = None
+            case "logistic" | "random_forest":
+                self._estimator = load_estimator(folder / "combiner.skops")
+            case "catboost":
+                self._estimator = _build("catboost", seed=self.seed)
+                self._estimator.load_model(str(folder / "combiner.json"), format="json")
+            case _:
+                assert_never(self.kind)
+        return self
+
+
+def _columns(evidence: Evidence, seen: NDArray[np.bool_]) -> NDArray[np.float64]:
+    return np.hstack([evidence.reshape(len(evidence), -1), seen.astype(np.float64)])
+
+
+def _build(kind: Literal["logistic", "random_forest", "catboost"], *, seed: int) -> Any:  # Any: untyped libraries.
+    match kind:
+        case "logistic":
+            from sklearn.linear_model import LogisticRegression
+
+            return LogisticRegression(C=0.5, max_iter=3000)
+        case "random_forest":
+            from sklearn.ensemble import RandomForestClassifier
+
+            return RandomForestClassifier(n_estimators=300, min_samples_leaf=8, random_state=seed)
+        case "catboost":
+            catboost = require("catboost", extra="boost")
+            return catboost.CatBoostClassifier(
+                iterations=300,
+                depth=4,
+                learning_rate=0.05,
+                loss_function="MultiClass",
+                random_seed=seed,
+                verbose=False,
+                allow_writing_files=False,
+                thread_count=1,
+            )
+        case _:
+            assert_never(kind)
+
+
+def _save_catboost(path: Path, estimator: Any) -> None:  # Any: catboost is untyped.
+    """Write catboost's JSON without its clock and run ids, so that equal fits give equal bytes."""
+    raw = path.with_suffix(".raw")
+    estimator.save_model(str(raw), format="json")
+    model: dict[str, Any] = json.loads(raw.read_text(encoding="utf-8"))  # Any: catboost's own schema.
+    raw.unlink()
+    info: Mapping[str, Any] = model.get("model_info", {})
+    model["model_info"] = {key: info[key] for key in ("class_params", "params") if key in info}
+    write_text(path, json.dumps(model, ensure_ascii=True, sort_keys=True))

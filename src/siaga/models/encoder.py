@@ -1,0 +1,111 @@
+"""A frozen pretrained encoder with a small head: embeddings are computed once, and only the head learns."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siaga.features.embeddings import Embeddings
+from siaga.features.weights import copy_weights, find_weights
+from siaga.models.classifier import Answer, Prior, Probabilities, Progress, class_indices, silent
+from siaga.models.heads import Head, Labelled, LogisticHead
+from siaga.post import Post
+from siaga.schema import Encoder
+
+log = logging.getLogger(__name__)
+
+
+class EncoderClassifier:
+    """Reads the text or the image of a post; a post whose part is missing or broken gets the class frequencies."""
+
+    def __init__(self, spec: Encoder, *, seed: int = 0) -> None:
+        self.spec = spec
+        self.seed = seed
+        self._embeddings: Embeddings | None = None
+        self._head: Head | None = None
+
+    def fit(
+        self,
+        posts: Sequence[Post],
+        *,
+        validation: Sequence[Post] = (),
+        unlabelled: Sequence[Post] = (),  # noqa: ARG002 - part of the protocol; the encoder is frozen.
+        classes: Sequence[str] | None = None,
+        progress: Progress = silent,
+    ) -> Self:
+        """Fit the head on the posts that can be read. Raises DataError when the weights cannot be used."""
+        self.classes_, labels = class_indices(posts, classes)
+        self._prior = Prior.of(labels, len(self.classes_))
+        self._head = None
+        embeddings = self._encoder()
+        examples = _labelled(embeddings, posts, labels, progress)
+        if len(np.unique(examples.labels)) < 2:
+            log.warning("Fewer than two classes have a readable %s: all get the class frequencies.", self.spec.modality)
+            return self
+        held_out = self._held_out(embeddings, validation, progress)
+        self._head = self._build_head().fit(examples, validation=held_out, progress=progress)
+        return self
+
+    def answer(self, posts: Sequence[Post]) -> Answer:
+        """Answer for each post; see the protocol."""
+        embedded = self._encoder().embed(posts, progress=silent)
+        if self._head is None or not embedded.seen.any():
+            return replace(self._prior.alone(len(posts)), faults=embedded.faults)
+        rows = self._head.predict_proba(embedded.rows)
+        return self._prior.complete(
+            rows, self._head.classes_, seen=embedded.seen, modality=self.spec.modality, faults=embedded.faults
+        )
+
+    def predict_proba(self, posts: Sequence[Post]) -> Probabilities:
+        """Return the probabilities, (n, classes)."""
+        return self.answer(posts).probabilities
+
+    def save(self, folder: Path) -> None:
+        """Write the frequencies, the head, and a copy of the encoder, so that the folder is complete elsewhere."""
+        self._prior.save(folder, self.classes_)
+        copy_weights(self._encoder().folder, folder / "weights")
+        if self._head is not None:
+            self._head.save(folder)
+
+    def load(self, folder: Path) -> Self:
+        """Read what `save` wrote, the encoder among it; the spec's own weights are not looked for."""
+        self._prior, self.classes_ = Prior.load(folder)
+        self._embeddings = Embeddings(self.spec, find_weights(str(folder / "weights")))
+        has_head = any((folder / name).exists() for name in ("head.skops", "head.safetensors"))
+        self._head = self._build_head().load(folder) if has_head else None
+        return self
+
+    def _encoder(self) -> Embeddings:
+        if self._embeddings is None:
+            folder = find_weights(self.spec.weights, download=self.spec.download)
+            self._embeddings = Embeddings(self.spec, folder)
+        return self._embeddings
+
+    def _held_out(self, embeddings: Embeddings, posts: Sequence[Post], progress: Progress) -> Labelled | None:
+        """Return the validation posts that can be read, if the head has a use for them."""
+        index = {name: i for i, name in enumerate(self.classes_)}
+        known = [post for post in posts if post.label in index]
+        if self.spec.head == "logistic" or not known:
+            return None
+        labels = np.array([index[str(post.label)] for post in known], dtype=np.int64)
+        return _labelled(embeddings, known, labels, progress)
+
+    def _build_head(self) -> Head:
+        if self.spec.head == "logistic":
+            return LogisticHead(C=self.spec.C, balanced=self.spec.balanced)
+        from siaga.models.mlp import MlpHead
+
+        return MlpHead(hidden=self.spec.hidden, balanced=self.spec.balanced, seed=self.seed)
+
+
+def _labelled(embeddings: Embeddings, posts: Sequence[Post], labels: NDArray[np.int64], progress: Progress) -> Labelled:
+    embedded = embeddings.embed(posts, progress=progress)
+    if embedded.faults:
+        first = posts[min(embedded.faults)].id
+        log.warning("%d images cannot be read and are left out, that of post %r first.", len(embedded.faults), first)
+    seen = np.flatnonzero(embedded.seen)
+    return Labelled(embedded.rows, labels[seen], [posts[i].id for i in seen.tolist()])

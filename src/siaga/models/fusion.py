@@ -1,0 +1,132 @@
+"""Decision-level fusion: members that each read what they can, and a combiner learned on held-out answers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from siaga.models.classifier import (
+    Answer,
+    Classifier,
+    Prior,
+    Probabilities,
+    Progress,
+    build_model,
+    class_indices,
+    scoped,
+    silent,
+)
+from siaga.models.combiner import Combiner, Evidence
+from siaga.models.folds import fold_of_each
+from siaga.post import MODALITIES, Modality, Post
+from siaga.schema import Fusion
+
+TINY = 1e-9
+
+
+class FusionClassifier:
+    """Holds one classifier a member.
+
+    The combiner never sees a member's answer on a post that the member was trained on (stacking with cross-fitting:
+    Wolpert 1992; van der Laan et al. 2007). A member that cannot see a post adds no evidence.
+    """
+
+    def __init__(self, spec: Fusion, *, seed: int = 0) -> None:
+        self.spec = spec
+        self.seed = seed
+        self.members: dict[str, Classifier] = self._build_members()
+        self._combiner = Combiner(spec.combiner, seed=seed)
+
+    def fit(
+        self,
+        posts: Sequence[Post],
+        *,
+        validation: Sequence[Post] = (),
+        unlabelled: Sequence[Post] = (),
+        classes: Sequence[str] | None = None,
+        progress: Progress = silent,
+    ) -> Self:
+        """Cross-fit the members, learn the combiner on their out-of-fold answers, then fit the members on all posts."""
+        self.classes_, labels = class_indices(posts, classes)
+        self._prior = Prior.of(labels, len(self.classes_))
+        held_out = {"validation": validation, "unlabelled": unlabelled}
+        if self.spec.combiner != "mean":
+            evidence, seen = self._cross_fit(posts, labels, held_out, progress)
+            self._combiner.fit(evidence, seen, labels)
+        for name, member in self.members.items():
+            member.fit(posts, **held_out, classes=self.classes_, progress=scoped(progress, member=name))
+        return self
+
+    def answer(self, posts: Sequence[Post]) -> Answer:
+        """Answer with the combined evidence; `members` holds each member's own probabilities."""
+        answers = {name: member.answer(posts) for name, member in self.members.items()}
+        evidence, seen = self._evidence(answers)
+        faults: dict[int, str] = {}
+        for answer in answers.values():
+            faults.update(answer.faults)
+        return Answer(
+            self._combiner.combine(evidence, seen, self._prior.frequencies),
+            [_union(parts) for parts in zip(*(answer.used for answer in answers.values()), strict=True)],
+            members={name: answer.probabilities for name, answer in answers.items()},
+            faults=faults,
+        )
+
+    def predict_proba(self, posts: Sequence[Post]) -> Probabilities:
+        """Return the fused probabilities, (n, classes)."""
+        return self.answer(posts).probabilities
+
+    def save(self, folder: Path) -> None:
+        """Write the combiner and each member in a folder of its own."""
+        self._prior.save(folder, self.classes_)
+        self._combiner.save(folder)
+        for name, member in self.members.items():
+            (folder / name).mkdir()
+            member.save(folder / name)
+
+    def load(self, folder: Path) -> Self:
+        """Read what `save` wrote."""
+        self._prior, self.classes_ = Prior.load(folder)
+        self._combiner.load(folder)
+        for name, member in self.members.items():
+            member.load(folder / name)
+        return self
+
+    def _build_members(self) -> dict[str, Classifier]:
+        return {name: build_model(spec, seed=self.seed) for name, spec in self.spec.members.items()}
+
+    def _cross_fit(
+        self,
+        posts: Sequence[Post],
+        labels: NDArray[np.int64],
+        held_out: dict[str, Sequence[Post]],
+        progress: Progress,
+    ) -> tuple[Evidence, NDArray[np.bool_]]:
+        fold_of = fold_of_each(posts, folds=self.spec.folds, seed=self.seed)
+        evidence = np.zeros((len(posts), len(self.members), len(self.classes_)))
+        seen = np.zeros((len(posts), len(self.members)), dtype=bool)
+        for fold in range(self.spec.folds):
+            inside, outside = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
+            if not len(outside) or len(np.unique(labels[inside])) < 2:
+                continue
+            answers = {}
+            for name, member in self._build_members().items():
+                heard = scoped(progress, member=name, fold=fold + 1)
+                member.fit([posts[i] for i in inside], **held_out, classes=self.classes_, progress=heard)
+                answers[name] = member.answer([posts[i] for i in outside])
+            evidence[outside], seen[outside] = self._evidence(answers)
+        return evidence, seen
+
+    def _evidence(self, answers: dict[str, Answer]) -> tuple[Evidence, NDArray[np.bool_]]:
+        log_prior = np.log(self._prior.frequencies)
+        seen = np.array([[bool(used) for used in answer.used] for answer in answers.values()], dtype=bool).T
+        odds = [np.log(answer.probabilities.clip(TINY)) - log_prior for answer in answers.values()]
+        evidence = np.stack(odds, axis=1)
+        evidence[~seen] = 0.0
+        return evidence, seen
+
+
+def _union(parts: Sequence[tuple[Modality, ...]]) -> tuple[Modality, ...]:
+    used = {modality for part in parts for modality in part}
+    return tuple(modality for modality in MODALITIES if modality in used)

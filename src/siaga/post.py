@@ -1,0 +1,82 @@
+"""Post, the one item that everything is about, and Prediction, the answer for one post."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Literal
+
+Modality = Literal["text", "image"]
+MODALITIES: tuple[Modality, ...] = ("text", "image")
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a post is from: degrees as in GeoJSON, the method that found it, and its radius of doubt in metres."""
+
+    lon: float
+    lat: float
+    method: str
+    radius_m: float
+
+
+@dataclass(frozen=True, slots=True)
+class Post:
+    """One item. Everything but the id may be missing; blank text counts as missing, never as a text.
+
+    `image` is a file's path or an encoded file's bytes (JPEG, PNG, WebP or GIF); it is decoded where it is used.
+    `time` is aware and in UTC; `fields` holds further columns by name.
+    """
+
+    id: str
+    text: str | None = None
+    image: Path | bytes | None = None
+    label: str | None = None
+    time: datetime | None = None
+    language: str | None = None
+    place: Place | None = None
+    event: str | None = None
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.text is not None and not self.text.strip():
+            object.__setattr__(self, "text", None)
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """The modalities that are present, in the order text, image."""
+        return tuple(m for m in MODALITIES if getattr(self, m) is not None)
+
+    def with_label(self, label: str | None) -> "Post":
+        """Return the same post with another label."""
+        return replace(self, label=label)
+
+    def without_image(self) -> "Post":
+        """Return the same post with its image missing."""
+        return replace(self, image=None)
+
+    def get(self, column: str) -> str | None:
+        """Return the value of a column by name: one of the post's own, or a further field."""
+        if column in ("id", "text", "label", "language", "event"):
+            value: str | None = getattr(self, column)
+            return value
+        return self.fields.get(column)
+
+
+@dataclass(frozen=True, slots=True)
+class Prediction:
+    """The answer for one post.
+
+    `label` is what was decided (with the bundle's costs), `confidence` its probability, `used` the modalities the
+    classifier could read, `members` each member's probabilities. `error` says what could not be read; a post with
+    neither text nor image is answered with the class frequencies and `used` is empty.
+    """
+
+    id: str
+    label: str
+    confidence: float
+    probabilities: Mapping[str, float]
+    used: tuple[Modality, ...]
+    members: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    model: str = ""
+    error: str | None = None

@@ -1,0 +1,53 @@
+"""The quarantine: rows that could not be used, each with its file, its line and the reason."""
+
+import json
+import logging
+from collections import Counter
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from siaga.files import write_whole
+
+log = logging.getLogger(__name__)
+RAW_CHARACTERS = 2000
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One row, or one image of a row, that could not be used. `line` counts from 1; 0 where there are no lines."""
+
+    file: str
+    line: int
+    reason: str
+    raw: str = ""
+
+
+class Quarantine:
+    """Collects rejected rows and writes them as JSON lines; keeps counts by reason.
+
+    Rows beyond `keep` are counted but not kept, so that a hopeless file cannot fill the memory.
+    """
+
+    def __init__(self, keep: int = 100_000) -> None:
+        self.keep = keep
+        self.rows: list[Rejected] = []
+        self.counts: Counter[str] = Counter()
+
+    def add(self, file: str | Path, line: int, reason: str, raw: str = "") -> None:
+        """Note one row; `reason` is a full sentence, whose part before the first colon names its kind."""
+        self.counts[reason.split(":", 1)[0]] += 1
+        if len(self.rows) < self.keep:
+            self.rows.append(Rejected(str(file), line, reason, raw[:RAW_CHARACTERS]))
+
+    def __len__(self) -> int:
+        return self.counts.total()
+
+    def write(self, path: Path) -> None:
+        """Write what was kept to `path`; nothing is written, and an older file goes, when nothing was rejected."""
+        if not self:
+            path.unlink(missing_ok=True)
+            return
+        with write_whole(path) as stream:
+            for row in self.rows:
+                stream.write(json.dumps(asdict(row), ensure_ascii=True).encode() + b"\n")
+        log.warning("%d rows were set aside; see %s", len(self), path)

@@ -1,0 +1,208 @@
+"""Recipes: found by name or path, overridden by key, checked whole, and every fault explained at once."""
+
+import tomllib
+from collections.abc import Iterable, Mapping, Sequence
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, get_args
+
+from pydantic import BaseModel, ValidationError
+
+from siaga.errors import RecipeError, did_you_mean
+from siaga.schema import Files, Recipe
+
+Table = dict[str, Any]  # Any: a TOML table, before it is checked.
+_PATHS = ("path", "train", "validation", "test", "unlabelled", "image_root")
+
+
+def list_recipes() -> list[str]:
+    """Return the names of the recipes that come with Siaga."""
+    return sorted(path.name.removesuffix(".toml") for path in files("siaga.recipes").iterdir() if _is_toml(path.name))
+
+
+def load_recipe(name: str | Path, *, overrides: Sequence[str] = (), variant: str | None = None) -> Recipe:
+    """Return the checked recipe of that name or path.
+
+    `overrides` are `key.path=value` in TOML's notation (a bare word is a string); `variant` is one of the tables
+    under `[variants]` in the recipe, laid over it. A relative path in a recipe's file is relative to that file, one
+    in an override to the working folder. Raises RecipeError naming every fault.
+    """
+    table, where = _read(name)
+    if isinstance(name, Path) or _is_toml(str(name)):
+        _anchor(table, Path(name).resolve().parent)
+    variants = table.pop("variants", {})
+    if variant is not None:
+        if variant not in variants:
+            known = ", ".join(sorted(variants)) or "none"
+            raise RecipeError(f"{where} has no variant {variant!r}.{did_you_mean(variant, variants)} It has: {known}.")
+        table = _overlay(table, variants[variant])
+    for override in overrides:
+        table = _overlay(table, _parse_override(override))
+    return check_recipe(table, where=where)
+
+
+def variants_of(name: str | Path) -> list[str]:
+    """Return the names of a recipe's variants."""
+    return sorted(_read(name)[0].get("variants", {}))
+
+
+def check_recipe(table: Table, *, where: str) -> Recipe:
+    """Return the recipe that a table describes, or raise RecipeError with all of its faults, one a line."""
+    try:
+        return Recipe.model_validate(table)
+    except ValidationError as error:
+        faults = sorted({_explain(fault, table) for fault in error.errors()})
+        count = f"{len(faults)} faults" if len(faults) > 1 else "1 fault"
+        raise RecipeError(f"{where} has {count}:\n" + "\n".join(f"  - {fault}" for fault in faults)) from None
+
+
+def to_table(spec: BaseModel) -> Table:
+    """Return a spec as plain values with every default written out; what is not set is left out."""
+    table: Table = spec.model_dump(mode="json", exclude_none=True)
+    return table
+
+
+def to_toml(recipe: Recipe) -> str:
+    """Return the whole recipe as TOML, every default written out."""
+    import tomli_w
+
+    return tomli_w.dumps(to_table(recipe))
+
+
+def _read(name: str | Path) -> tuple[Table, str]:
+    known = list_recipes()
+    if isinstance(name, str) and name in known:
+        return tomllib.loads((files("siaga.recipes") / f"{name}.toml").read_text(encoding="utf-8")), f"recipe {name}"
+    path = Path(name)
+    if not path.is_file():
+        hint = did_you_mean(str(name), known)
+        raise RecipeError(f"There is no recipe {str(name)!r}.{hint} Known: {', '.join(known)}; or give a .toml file.")
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8")), str(path)
+    except tomllib.TOMLDecodeError as error:
+        raise RecipeError(f"{path} is not TOML: {error}. Mend that line.") from None
+    except UnicodeDecodeError as error:
+        raise RecipeError(f"{path} is not UTF-8 (byte {error.start}). Save it as UTF-8.") from None
+
+
+def _is_toml(name: str) -> bool:
+    return name.endswith(".toml")
+
+
+def _anchor(table: Table, folder: Path) -> None:
+    """Make the source's relative paths relative to `folder`, and a model's weights if they stand there."""
+    source = table.get("source")
+    if isinstance(source, dict):
+        for key in _PATHS:
+            if isinstance(source.get(key), str):
+                source[key] = str(folder / source[key])
+    for part in _tables(table):
+        weights = part.get("weights")
+        if isinstance(weights, str) and (folder / weights).is_dir():
+            part["weights"] = str((folder / weights).resolve())
+
+
+def _tables(table: Table) -> Iterable[Table]:
+    yield table
+    for value in table.values():
+        if isinstance(value, dict):
+            yield from _tables(value)
+
+
+def _parse_override(override: str) -> Table:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise RecipeError(f"--set {override!r} is not key=value. Write for example --set model.folds=3.")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    for part in reversed(key.strip().split(".")):
+        value = {part: value}
+    parsed: Table = value
+    return parsed
+
+
+def _overlay(below: Table, above: Mapping[str, Any]) -> Table:  # Any: TOML values.
+    """Lay `above` over `below`, table by table; a table of another kind starts anew."""
+    if "kind" in above and above["kind"] != below.get("kind"):
+        return dict(above)
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        merged[key] = _overlay(old if isinstance(old, dict) else {}, value) if isinstance(value, dict) else value
+    return merged
+
+
+def _explain(fault: Mapping[str, Any], table: Table) -> str:  # Any: pydantic's ErrorDetails.
+    keys = _keys(fault["loc"], table)
+    place = ".".join(keys) or "the recipe"
+    match fault["type"]:
+        case "extra_forbidden":
+            return f"{place}: unknown key.{_hint(keys, table)}"
+        case "missing":
+            return f"{place}: missing. Set it."
+        case "union_tag_invalid":
+            tags = fault["ctx"]["expected_tags"]
+            hint = did_you_mean(fault["ctx"]["tag"], tags.replace("'", "").split(", "))
+            return f"{place}.kind: {fault['ctx']['tag']!r} is not one of {tags}.{hint}"
+        case "union_tag_not_found":
+            return f"{place}.kind: missing. Set it."
+        case "value_error":
+            return f"{place}: {fault['ctx']['error']}"
+        case _:
+            return f"{place}: {fault['msg'][0].lower()}{fault['msg'][1:]}, found {fault['input']!r}"
+
+
+def _keys(location: Sequence[str | int], table: Table) -> list[str]:
+    """Return the keys of a location in the table, without the tags that pydantic puts between them."""
+    keys: list[str] = []
+    here: object = table
+    for i, part in enumerate(location):
+        inside = isinstance(here, dict) and part in here
+        if isinstance(here, dict) and not inside and here.get("kind") == part and i < len(location) - 1:
+            continue
+        keys.append(str(part))
+        here = here[part] if isinstance(here, dict) and inside else None
+    return keys
+
+
+def _hint(keys: Sequence[str], table: Table) -> str:
+    """Suggest the key that was meant, or the kind that has such a key."""
+    specs = _specs_at(keys[:-1], table)
+    known = [name for spec in specs[:1] for name in spec.model_fields]
+    if hint := did_you_mean(keys[-1], known):
+        return hint
+    others = [spec.model_fields["kind"].default for spec in specs[1:] if keys[-1] in spec.model_fields]
+    if others:
+        return f" It belongs to kind {' or '.join(map(repr, others))}: set {'.'.join([*keys[:-1], 'kind'])} as well."
+    return f" Known: {', '.join(known)}." if known else ""
+
+
+def _specs_at(keys: Sequence[str], table: Table) -> list[type[BaseModel]]:
+    """Return the spec that stands at `keys` of the table, followed by the other kinds that could."""
+    specs: list[type[BaseModel]] = [Recipe]
+    here: object = table
+    for key in keys:
+        here = here.get(key) if isinstance(here, dict) else None
+        field = specs[0].model_fields.get(key) if specs else None
+        if field is not None:
+            specs = list(_specs_in(field.annotation))
+        kind = here.get("kind") if isinstance(here, dict) else None
+        specs.sort(key=lambda spec: "kind" in spec.model_fields and spec.model_fields["kind"].default != kind)
+    return specs
+
+
+def _specs_in(annotation: object) -> Iterable[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        yield annotation
+    for part in get_args(annotation):
+        yield from _specs_in(part)
+
+
+def source_files(recipe: Recipe) -> list[Path]:
+    """Return the files and folders that a recipe's source names."""
+    if not isinstance(recipe.source, Files):
+        return []
+    named = [getattr(recipe.source, key) for key in _PATHS[:-1]]
+    return [path for path in named if path is not None]

@@ -1,0 +1,1 @@
+"""A bundle at work: on files now, on streams and behind an API later."""

@@ -1,0 +1,257 @@
+"""The steps of an experiment, in order: read, split, fit, measure, save. What people call `train` and `evaluate`."""
+
+import json
+import logging
+import os
+import platform
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TypeVar
+
+from siaga.bundle import CHUNK, Bundle, build_classifier, load_bundle, save_bundle, seal_bundle
+from siaga.dataset import Dataset, build_dataset, list_events
+from siaga.errors import DataError, did_you_mean
+from siaga.evaluation.page import write_page
+from siaga.evaluation.predictions import write_predictions
+from siaga.evaluation.report import Report, evaluate
+from siaga.files import write_text
+from siaga.models.classifier import Progress, silent
+from siaga.post import Post, Prediction
+from siaga.quarantine import Quarantine
+from siaga.recipe import to_toml
+from siaga.schema import EventSplit, GroupedSplit, Linear, Recipe
+from siaga.sources import read_source
+
+log = logging.getLogger(__name__)
+T = TypeVar("T")
+PARTIAL = ".partial"
+_LIBRARIES = ("numpy", "scikit-learn", "torch", "transformers", "catboost", "model2vec")
+
+
+def prepare(recipe: Recipe, *, quarantine: Quarantine) -> Dataset:
+    """Return the recipe's posts in splits; raises DataError for what cannot be trained on."""
+    posts = read_source(recipe.source, quarantine=quarantine)
+    return build_dataset(posts, split=recipe.split, classes=recipe.classes, seed=recipe.seed, quarantine=quarantine)
+
+
+def train(recipe: Recipe, out: Path, *, overwrite: bool = False, progress: Progress = silent) -> Report:
+    """Train, evaluate on the test split, and fill the run folder `out`; return the report.
+
+    `out` appears when everything in it is complete: `recipe.toml`, `bundle/`, `report.json`, `report.html`,
+    `metrics.jsonl`, `predictions.parquet`, and, where there are any, `pseudo_labels.jsonl` and `quarantine.jsonl`.
+    """
+    _check_out(out, overwrite=overwrite)
+    partial = out.with_name(f".{out.name}{PARTIAL}")
+    shutil.rmtree(partial, ignore_errors=True)
+    partial.mkdir(parents=True)
+    try:
+        report = _Run(recipe, partial, progress).finish()
+    except BaseException:
+        shutil.rmtree(partial, ignore_errors=True)
+        raise
+    if out.exists():
+        shutil.rmtree(out)
+    partial.rename(out)
+    return report
+
+
+def train_by_event(
+    recipe: Recipe, out: Path, *, overwrite: bool = False, progress: Progress = silent
+) -> dict[str, Report]:
+    """Leave one event out, each in turn: one run folder an event under `out`; return the reports by event."""
+    if not isinstance(recipe.split, EventSplit):
+        raise DataError(f"The recipe's split is {recipe.split.kind!r}. Set split.kind=event to leave events out.")
+    events = list_events(read_source(recipe.source, quarantine=Quarantine()))
+    if len(events) < 2:
+        raise DataError(f"The posts name {len(events)} event(s); leaving one out needs two. Set source.columns.event.")
+    reports = {}
+    for event in events:
+        held_out = recipe.model_copy(update={"split": recipe.split.model_copy(update={"held_out": event})})
+        reports[event] = train(held_out, out / event, overwrite=overwrite, progress=progress)
+    return reports
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A bundle measured on labelled posts: the report, and what it was made from."""
+
+    report: Report
+    posts: list[Post]
+    predictions: list[Prediction]
+
+    def write(self, out: Path) -> None:
+        """Write `report.json`, `report.html` and `predictions.parquet` into `out`."""
+        write_predictions(out / "predictions.parquet", self.posts, self.predictions)
+        self.report.write(out / "report.json")
+        write_page(self.report, out / "report.html", posts=self.posts, predictions=self.predictions)
+
+
+def evaluate_bundle(bundle: Bundle, posts: Iterable[Post], *, progress: Progress = silent) -> Evaluation:
+    """Measure a bundle on labelled posts that it was not trained on; posts without a label are left out.
+
+    The baseline is the largest class of these very posts, which is as good as answering one class can be.
+    """
+    started = time.perf_counter()
+    labelled = [post for post in posts if post.label is not None]
+    _check_labels(labelled, bundle.classes)
+    predictions = _predict(bundle, labelled, progress)
+    counts = Counter(str(post.label) for post in labelled)
+    row = [counts[name] / len(labelled) for name in bundle.classes]
+    baselines = {"majority": [_plain(post, row, bundle.classes) for post in labelled]}
+    seconds = {"predict": time.perf_counter() - started}
+    facts = {"seconds": seconds, "environment": environment(), "data": {}, "events": [], "recipe_toml": ""}
+    recipe = _with_classes(bundle.recipe, bundle.classes)
+    report = evaluate(labelled, predictions, recipe=recipe, baselines=baselines, facts=facts)
+    return Evaluation(report, labelled, predictions)
+
+
+def environment() -> dict[str, str]:
+    """Return what the figures of a run depend on besides the data: versions, machine in words, cores."""
+    versions = {name: found for name in ("siaga", *_LIBRARIES) if (found := _version(name))}
+    machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
+    return {"python": platform.python_version(), **versions, "machine": machine}
+
+
+@dataclass
+class _Run:
+    """One training run while it goes on: the folder it fills and what it has heard."""
+
+    recipe: Recipe
+    folder: Path
+    progress: Progress
+    quarantine: Quarantine = field(default_factory=Quarantine)
+    events: list[Mapping[str, object]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def finish(self) -> Report:
+        dataset = self._timed("prepare", lambda: prepare(self.recipe, quarantine=self.quarantine))
+        self._hear({"step": "split", **{name: len(posts) for name, posts in dataset.splits().items()}})
+        bundle = self._timed("fit", lambda: self._fit(dataset))
+        predictions = self._timed("predict", lambda: _predict(bundle, dataset.test, self._hear))
+        baselines = self._timed("baselines", lambda: _baselines(dataset, self.recipe))
+        return self._timed("evaluate", lambda: self._measure(bundle, dataset, predictions, baselines))
+
+    def _fit(self, dataset: Dataset) -> Bundle:
+        """Fit, save, and return the bundle as it loads from disk, so that what is measured is what is shipped."""
+        classifier = build_classifier(self.recipe).fit(
+            dataset.train,
+            validation=dataset.validation,
+            unlabelled=dataset.unlabelled,
+            classes=dataset.classes,
+            progress=self._hear,
+        )
+        folder = self.folder / "bundle"
+        save_bundle(Bundle(self.recipe, classifier), folder)
+        return load_bundle(folder)
+
+    def _measure(
+        self,
+        bundle: Bundle,
+        dataset: Dataset,
+        predictions: Sequence[Prediction],
+        baselines: Mapping[str, Sequence[Prediction]],
+    ) -> Report:
+        facts = {
+            "data": {**dataset.facts, "quarantine": dict(self.quarantine.counts)},
+            "environment": environment(),
+            "seconds": dict(self.seconds),
+            "events": [event for event in self.events if event["step"] != "pseudo_label"],
+            "recipe_toml": to_toml(self.recipe),
+        }
+        recipe = _with_classes(self.recipe, bundle.classes)
+        report = evaluate(dataset.test, predictions, recipe=recipe, baselines=baselines, facts=facts)
+        group = self.recipe.split.column if isinstance(self.recipe.split, GroupedSplit) else None
+        write_predictions(self.folder / "predictions.parquet", dataset.test, predictions, group=group)
+        report.write(self.folder / "report.json")
+        write_page(report, self.folder / "report.html", posts=dataset.test, predictions=predictions)
+        seal_bundle(bundle, self.folder / "bundle", report=report.to_dict())
+        self._write_records()
+        return report
+
+    def _write_records(self) -> None:
+        write_text(self.folder / "recipe.toml", to_toml(self.recipe))
+        pseudo = [event for event in self.events if event["step"] == "pseudo_label"]
+        _write_lines(self.folder / "metrics.jsonl", [event for event in self.events if event["step"] != "pseudo_label"])
+        if pseudo:
+            _write_lines(self.folder / "pseudo_labels.jsonl", pseudo)
+        self.quarantine.write(self.folder / "quarantine.jsonl")
+
+    def _hear(self, event: Mapping[str, object]) -> None:
+        self.events.append(event)
+        self.progress(event)
+
+    def _timed(self, step: str, work: Callable[[], T]) -> T:
+        started = time.perf_counter()
+        self._hear({"step": "start", "what": step})
+        result = work()
+        self.seconds[step] = time.perf_counter() - started
+        return result
+
+
+def _check_out(out: Path, *, overwrite: bool) -> None:
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out} is a file. Give a folder with --out.")
+    if out.is_dir() and any(out.iterdir()) and not overwrite:
+        raise DataError(f"{out} is not empty. Choose another --out, or replace it with --overwrite.")
+    if out.is_dir() and any(out.iterdir()) and not (out / "recipe.toml").exists():
+        raise DataError(f"{out} holds something other than a run, and is not replaced. Choose another --out.")
+
+
+def _predict(bundle: Bundle, posts: Sequence[Post], progress: Progress) -> list[Prediction]:
+    predictions: list[Prediction] = []
+    for prediction in bundle.predict_stream(posts):
+        predictions.append(prediction)
+        if len(predictions) % CHUNK == 0 or len(predictions) == len(posts):
+            progress({"step": "predict", "done": len(predictions), "total": len(posts)})
+    return predictions
+
+
+def _baselines(dataset: Dataset, recipe: Recipe) -> dict[str, list[Prediction]]:
+    """Return what the largest class and TF-IDF with logistic regression answer on the test posts."""
+    from siaga.models.classifier import Prior, class_indices
+    from siaga.models.linear import LinearClassifier
+
+    classes, labels = class_indices(dataset.train, dataset.classes)
+    majority = Prior.of(labels, len(classes)).alone(len(dataset.test)).probabilities
+    answers = {"majority": majority}
+    if any(post.text for post in dataset.train):
+        tfidf = LinearClassifier(Linear(), seed=recipe.seed).fit(dataset.train, classes=classes)
+        answers["tfidf"] = tfidf.predict_proba(dataset.test)
+    return {
+        name: [_plain(post, row, classes) for post, row in zip(dataset.test, rows.tolist(), strict=True)]
+        for name, rows in answers.items()
+    }
+
+
+def _plain(post: Post, row: list[float], classes: Sequence[str]) -> Prediction:
+    best = max(range(len(row)), key=row.__getitem__)
+    return Prediction(post.id, classes[best], row[best], dict(zip(classes, row, strict=True)), used=())
+
+
+def _with_classes(recipe: Recipe, classes: Sequence[str]) -> Recipe:
+    return recipe.model_copy(update={"classes": tuple(classes)})
+
+
+def _check_labels(labelled: Sequence[Post], classes: Sequence[str]) -> None:
+    if not labelled:
+        raise DataError("No post in the file carries a label. Say which column holds it: --column label=NAME.")
+    foreign = sorted({str(post.label) for post in labelled} - set(classes))
+    if foreign:
+        hint = did_you_mean(foreign[0], classes)
+        raise DataError(f"The label {foreign[0]!r} is unknown to the bundle.{hint} It knows: {', '.join(classes)}.")
+
+
+def _write_lines(path: Path, events: Iterable[Mapping[str, object]]) -> None:
+    write_text(path, "".join(json.dumps(event, ensure_ascii=True) + "\n" for event in events))
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,238 @@
+"""The command line as people meet it: what it prints, where, and with which exit code."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.made import made_posts
+
+SIAGA = [sys.executable, "-c", "from siaga.cli.main import main; main()"]
+RECIPE = """
+name = "mine"
+[source]
+kind = "table"
+path = "posts.csv"
+columns = {{ text = "tweet" }}
+[model]
+kind = "linear"
+min_posts = 1
+[evaluation]
+resamples = 100
+{extra}
+"""
+
+
+def siaga(*arguments: object, cwd: Path, text: str | None = None) -> subprocess.CompletedProcess[str]:
+    command = [*SIAGA, *map(str, arguments)]
+    return subprocess.run(command, cwd=cwd, input=text, capture_output=True, text=True, timeout=120, check=False)
+
+
+@pytest.fixture(scope="session")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a recipe, its posts, and a trained run."""
+    folder = tmp_path_factory.mktemp("project")
+    (folder / "mine.toml").write_text(RECIPE.format(extra=""))
+    with (folder / "posts.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["id", "tweet", "label"])
+        writer.writerows([post.id, post.text, post.label] for post in made_posts(160) if post.text)
+    done = siaga("train", "mine.toml", "--out", "run", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_help_is_printed_without_any_heavy_library() -> None:
+    heavy = ("numpy", "torch", "sklearn", "PIL", "pyarrow", "matplotlib", "transformers", "fastapi", "pydantic")
+    code = f"""
+import sys
+sys.argv = ["siaga", "--help"]
+from siaga.cli.main import main
+try: main()
+finally: print([name for name in {heavy} if name in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "Commands" in done.stdout
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_run_folder_holds_everything_and_the_table_goes_to_stdout(project: Path) -> None:
+    names = {path.name for path in (project / "run").iterdir()}
+    assert names == {"recipe.toml", "bundle", "report.json", "report.html", "metrics.jsonl", "predictions.parquet"}
+    report = json.loads((project / "run" / "report.json").read_text())
+    assert report["recipe"] == "mine"
+    assert set(report["baselines"]) == {"majority", "tfidf"}
+    assert not list(project.glob(".run*"))
+
+
+def test_training_twice_with_one_seed_gives_one_bundle(project: Path) -> None:
+    done = siaga("train", "mine.toml", "--out", "again", "--json", cwd=project)
+    assert done.returncode == 0, done.stderr
+    first, second = (json.loads((project / run / "bundle" / "bundle.json").read_text()) for run in ("run", "again"))
+    assert first["model_sha256"] == second["model_sha256"]
+
+
+def test_a_run_is_not_overwritten_unless_asked(project: Path) -> None:
+    done = siaga("train", "mine.toml", "--out", "run", cwd=project)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "is not empty. Choose another --out" in done.stderr
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".csv", ".parquet"])
+def test_predictions_come_in_the_format_of_the_suffix(project: Path, tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"out{suffix}"
+    done = siaga("predict", "run/bundle", "posts.csv", "-o", out, "--limit", 7, cwd=project)
+    assert done.returncode == 0, done.stderr
+    match suffix:
+        case ".jsonl":
+            rows = [json.loads(line) for line in out.read_text().splitlines()]
+            assert rows[0].keys() == {"id", "label", "confidence", "probabilities", "used", "members", "model", "error"}
+        case ".csv":
+            rows = list(csv.DictReader(out.open()))
+        case _:
+            import pyarrow.parquet as pq
+
+            rows = pq.read_table(out).to_pylist()
+    assert len(rows) == 7
+    assert {row["label"] for row in rows} <= {"INFO", "NO_INFO"}
+
+
+def test_posts_come_from_a_pipe_and_predictions_go_to_one(project: Path) -> None:
+    lines = '{"id": "a", "tweet": "banjir di jalan"}\nnot json\n{"id": "b", "tweet": "diskon kopi"}\n'
+    done = siaga("predict", "run/bundle", "-", cwd=project, text=lines)
+    assert done.returncode == 0, done.stderr
+    assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["a", "b"]
+    assert "1 rows were set aside" in done.stderr
+    quarantined = json.loads((project / "quarantine.jsonl").read_text())
+    assert quarantined["line"] == 2
+
+
+def test_one_post_is_predicted_from_the_command_line(project: Path) -> None:
+    done = siaga("predict", "run/bundle", "--text", "banjir setinggi lutut", cwd=project)
+    assert json.loads(done.stdout)["label"] == "INFO"
+
+
+def test_python_and_the_command_line_give_the_same_probabilities(project: Path) -> None:
+    from siaga import Post, load_bundle
+
+    printed = json.loads(siaga("predict", "run/bundle", "--text", "air naik", cwd=project).stdout)["probabilities"]
+    direct = load_bundle(project / "run" / "bundle").predict([Post("1", text="air naik")])[0].probabilities
+    assert printed == pytest.approx(direct, abs=1e-9)
+
+
+def test_a_bundle_is_evaluated_on_new_posts(project: Path, tmp_path: Path) -> None:
+    done = siaga("evaluate", "run/bundle", "posts.csv", "--out", tmp_path / "e", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert "majority" in done.stdout
+    assert {path.name for path in (tmp_path / "e").iterdir()} == {"report.json", "report.html", "predictions.parquet"}
+
+
+def test_two_runs_are_compared_on_the_same_posts(project: Path) -> None:
+    assert siaga("train", "mine.toml", "--out", "weak", "--set", "model.C=0.001", cwd=project).returncode == 0
+    done = siaga("compare", "run", "weak", "--json", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["n"] > 20
+
+
+def test_describe_and_check_say_what_is_in_the_data(project: Path, tmp_path: Path) -> None:
+    done = siaga("describe", "mine.toml", "--out", tmp_path, cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "describe.json").read_text())
+    assert "<html" in (tmp_path / "describe.html").read_text()
+    done = siaga("check", "mine.toml", cwd=project)
+    assert "can be trained" in done.stdout
+
+
+def test_recipes_show_and_doctor_answer(project: Path) -> None:
+    assert "flood-triage" in siaga("recipes", cwd=project).stdout
+    assert 'kind = "table"' in siaga("show", "mine.toml", cwd=project).stdout
+    done = siaga("doctor", "run/bundle", cwd=project)
+    assert "every byte as sealed" in done.stdout
+
+
+FAULTS = {
+    "a missing column": ("--set", "source.columns.text=twet", "lacks the column 'twet'"),
+    "a wrong path": ("--set", "source.path=post.csv", "posts.csv"),
+    "one class only": ("--set", 'source.where.label=["INFO"]', "label"),
+    "an unknown class": ("--set", 'classes=["INFO", "OTHER"]', "NO_INFO"),
+    "an unknown setting": ("--set", "model.CC=3", "model.CC: unknown key. Did you mean 'C'?"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_the_user_gives_one_message_and_leaves_nothing(project: Path, fault: str) -> None:
+    *arguments, said = FAULTS[fault]
+    done = siaga("train", "mine.toml", "--out", "faulty", *arguments, cwd=project)
+    assert done.returncode == 1, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not (project / "faulty").exists()
+    assert not list(project.glob(".faulty*"))
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [(b"", "is empty"), ("id,tweet\n1,banjir\n".encode("utf-16-le"), "UTF-8"), (b"id,text\n1,banjir\n", "'tweet'")],
+)
+def test_a_file_that_cannot_be_read_is_said_in_one_line(
+    project: Path, tmp_path: Path, content: bytes, said: str
+) -> None:
+    (tmp_path / "bad.csv").write_bytes(content)
+    done = siaga("predict", "run/bundle", tmp_path / "bad.csv", "-o", tmp_path / "out.jsonl", cwd=project)
+    assert done.returncode == 1
+    assert said in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_an_image_that_is_none_an_unknown_label_and_a_changed_byte_are_said(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "no.jpg").write_text("not an image")
+    done = siaga("predict", "run/bundle", "--image", tmp_path / "no.jpg", cwd=project)
+    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1)
+    (tmp_path / "new.csv").write_text("id,tweet,label\n1,banjir,MAYBE\n")
+    done = siaga("evaluate", "run/bundle", tmp_path / "new.csv", cwd=project)
+    assert done.returncode == 1
+    assert "'MAYBE' is unknown to the bundle" in done.stderr
+    done = siaga("doctor", "weird", cwd=project)
+    assert done.returncode == 1
+
+
+def test_wrong_usage_exits_with_two_and_suggests(project: Path) -> None:
+    assert siaga("predict", "run/bundle", cwd=project).returncode == 2
+    done = siaga("trian", "mine.toml", cwd=project)
+    assert done.returncode == 2
+    assert "train" in done.stderr
+
+
+def slow_predict(project: Path, out: Path) -> subprocess.Popen[bytes]:
+    """Start predicting from a pipe that stays open, and return once work is under way."""
+    child = subprocess.Popen(
+        [*SIAGA, "predict", "run/bundle", "-", "-o", str(out)],
+        cwd=project,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    assert child.stdin is not None
+    for i in range(2000):
+        child.stdin.write(json.dumps({"id": str(i), "tweet": "banjir"}).encode() + b"\n")
+    child.stdin.flush()
+    deadline = time.monotonic() + 30
+    while not list(out.parent.glob(".*partial")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    return child
+
+
+@pytest.mark.parametrize(("signal_", "code"), [(signal.SIGKILL, -9), (signal.SIGINT, 130)])
+def test_a_predict_that_is_stopped_leaves_no_half_file(project: Path, tmp_path: Path, signal_: int, code: int) -> None:
+    out = tmp_path / "out.jsonl"
+    with slow_predict(project, out) as child:
+        os.kill(child.pid, signal_)
+        child.wait(timeout=30)
+    assert child.returncode == code
+    assert not out.exists()

@@ -1,0 +1,242 @@
+import io
+import json
+import random
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from siaga.describe import Description, describe, write_page
+from siaga.post import Post
+from tests.made import made_posts, picture
+
+START = datetime(2024, 1, 31, 12, tzinfo=UTC)
+HOSTILE = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
+
+
+def png(width: int, height: int) -> bytes:
+    stream = io.BytesIO()
+    Image.effect_noise((width, height), 60).save(stream, "PNG")
+    return stream.getvalue()
+
+
+def texts(*given: str, label: str | None = "a") -> list[Post]:
+    return [Post(f"{label}{i}", text, label=label) for i, text in enumerate(given)]
+
+
+def found(description: Description, *words: str) -> list[str]:
+    return [finding for finding in description.findings if all(word in finding for word in words)]
+
+
+def test_no_posts_are_described_and_said_to_be_none(tmp_path: Path) -> None:
+    description = describe({"posts": []})
+    assert found(description, "There are no posts")
+    write_page(description, tmp_path / "d.html")
+    assert describe({}).splits == {}
+
+
+def test_splits_stand_side_by_side_with_their_counts() -> None:
+    train, test = made_posts(40), made_posts(20, seed=1)
+    description = describe({"train": train, "test": test, "unlabelled": made_posts(10, seed=2, labelled=False)})
+    assert [facts["posts"] for facts in description.splits.values()] == [40, 20, 10]
+    assert description.splits["train"]["classes"] == {"INFO": 20, "NO_INFO": 20}
+    assert description.splits["unlabelled"]["without_label"] == 10
+    for facts, posts in zip(description.splits.values(), (train, test), strict=False):
+        assert facts["text"]["missing"] == sum(post.text is None for post in posts)
+        assert facts["images"]["missing"] == sum(post.image is None for post in posts)
+
+
+def test_shortest_typical_and_longest_text_are_shown_with_their_length() -> None:
+    facts = describe({"posts": texts("aaa", "b", "cc", "dddd" * 900, "eeee")}).splits["posts"]["text"]
+    assert facts["shortest"] == {"id": "a1", "length": 1, "text": "b"}
+    assert facts["typical"] == {"id": "a0", "length": 3, "text": "aaa"}
+    assert (facts["longest"]["length"], len(facts["longest"]["text"])) == (3600, 2000)
+
+
+def test_hashtags_count_posts_and_not_their_case() -> None:
+    posts = texts("#Banjir #banjir di sini", "#banjir #macet", "tanpa tagar")
+    assert describe({"posts": posts}).splits["posts"]["hashtags"] == {
+        "posts": 2,
+        "distinct": 2,
+        "top": [["banjir", 2], ["macet", 1]],
+    }
+
+
+def test_languages_are_counted() -> None:
+    posts = [Post(str(i), f"text {i}", language=language) for i, language in enumerate(["in", "en", "in", None])]
+    facts = describe({"posts": posts}).splits["posts"]
+    assert (facts["languages"], facts["without_language"]) == ({"in": 2, "en": 1}, 1)
+
+
+@pytest.mark.parametrize(
+    ("steps", "unit", "labels", "counts"),
+    [
+        ([timedelta(0)], "minute", ["2024-01-31 12:00"], [1]),
+        ([timedelta(0), timedelta(minutes=2)], "minute", [f"2024-01-31 12:0{i}" for i in range(3)], [1, 0, 1]),
+        (
+            [timedelta(0), timedelta(hours=2, minutes=59)],
+            "hour",
+            [f"2024-01-31 {i}:00" for i in (12, 13, 14)],
+            [1, 0, 1],
+        ),
+        (
+            [timedelta(0), timedelta(days=3, hours=13)],
+            "day",
+            ["2024-01-31", "2024-02-01", "2024-02-02", "2024-02-03", "2024-02-04"],
+            [1, 0, 0, 0, 1],
+        ),
+        ([timedelta(0), timedelta(days=70)], "month", ["2024-01", "2024-02", "2024-03", "2024-04"], [1, 0, 0, 1]),
+        ([timedelta(0), timedelta(days=3000)], "year", [str(year) for year in range(2024, 2033)], [1, *[0] * 7, 1]),
+    ],
+)
+def test_posts_are_counted_by_a_period_that_suits_their_span(
+    steps: list[timedelta], unit: str, labels: list[str], counts: list[int]
+) -> None:
+    posts = [Post(str(i), f"text {i}", time=START + step) for i, step in enumerate(steps)]
+    assert describe({"posts": posts}).charts["time"] == {"unit": unit, "labels": labels, "splits": {"posts": counts}}
+
+
+def test_posts_without_a_time_give_no_time_chart() -> None:
+    assert describe({"posts": texts("a", "b")}).charts["time"] is None
+
+
+def test_text_lengths_of_all_splits_share_their_bins_and_lose_no_post() -> None:
+    rng = random.Random(0)
+    splits = {
+        name: texts(*("x" * rng.randint(1, top) for _ in range(300))) for name, top in (("train", 90), ("test", 280))
+    }
+    chart = describe(splits).charts["length"]
+    assert {name: sum(counts) for name, counts in chart["splits"].items()} == {"train": 300, "test": 300}
+    assert {len(counts) for counts in chart["splits"].values()} == {len(chart["labels"])}
+    assert sum(chart["splits"]["train"][chart["labels"].index("100-119") :]) == 0
+
+
+def test_one_endless_text_does_not_flatten_the_histogram() -> None:
+    chart = describe({"posts": texts(*("x" * i for i in range(1, 200)), "y" * 10**6)}).charts["length"]
+    assert len(chart["labels"]) <= 24
+    assert max(chart["splits"]["posts"]) < 50
+
+
+def test_image_sizes_and_broken_images_are_told(tmp_path: Path) -> None:
+    images: list[bytes | Path | None] = [
+        png(40, 30),
+        png(80, 20),
+        png(64, 64),
+        b"not an image",
+        tmp_path / "gone.jpg",
+        None,
+    ]
+    posts = [Post(str(i), f"text {i}", image) for i, image in enumerate(images)]
+    description = describe({"posts": posts})
+    facts = description.splits["posts"]["images"]
+    assert {name: facts[name] for name in ("posts", "missing", "broken", "distinct")} == {
+        "posts": 5,
+        "missing": 1,
+        "broken": 2,
+        "distinct": 3,
+    }
+    assert (facts["smallest"], facts["median"], facts["largest"]) == ([40, 30], [64, 30], [64, 64])
+    assert [image["id"] for image in facts["broken_listed"]] == ["3", "4"]
+    assert found(description, "2 of 6 posts (33 %)", "cannot be read")
+    assert found(description, "1 of 6 posts (17 %)", "no image")
+
+
+def test_texts_that_stand_in_two_splits_are_a_finding() -> None:
+    text = "Banjir besar di Kemang malam ini"
+    description = describe({"train": texts("sesuatu yang lain sama sekali", text), "test": texts(text.upper())})
+    assert found(description, "1 group of posts that repeat", "both train and test", "leave train")
+    assert not found(
+        describe({"train": texts(text), "test": texts("sesuatu yang lain sama sekali")}), "both train and test"
+    )
+
+
+def test_contradictory_labels_are_a_finding() -> None:
+    posts = [*texts("Banjir besar di Kemang malam ini"), *texts("banjir besar di kemang malam ini!", label="b")]
+    description = describe({"posts": posts})
+    assert found(description, "1 group of equal posts carry different labels (2 posts)")
+    assert description.duplicates["contradictory"]["groups"] == 1
+
+
+def test_rare_missing_and_uneven_classes_are_findings() -> None:
+    train = [*texts(*map(str, range(400))), *texts("x", "y", "z", label="rare")]
+    description = describe({"train": train, "test": texts(*map(str, range(1000, 1030)))})
+    assert found(description, "Few posts in train are of the class rare (3)")
+    assert found(description, "No post in test is of the class rare")
+    assert found(description, "400 posts of a against 3 of rare")
+    assert not found(description, "Few posts in test")
+
+
+def test_no_labels_one_label_and_some_labels_are_findings() -> None:
+    assert found(describe({"posts": texts("x", label=None)}), "No post has a label")
+    assert found(describe({"posts": texts("x", "y")}), "Every labelled post is of the class a")
+    assert found(describe({"posts": [*texts("x"), *texts("y", label=None)]}), "1 of 2 posts (50 %)", "have no label")
+
+
+def test_garbled_letters_endless_texts_and_repeated_ids_are_findings() -> None:
+    description = describe({"posts": [*texts("naÃ¯ve", "itâ€™s", "naïve", "x" * 9000), Post("a0", "again")]})
+    assert found(description, "2 of 5 posts (40 %)", "garbled")
+    assert found(description, "9,000 characters (post a3)")
+    assert found(description, "Ids repeat", "a0")
+
+
+def test_clean_data_gives_no_finding(tmp_path: Path) -> None:
+    rng = random.Random(0)
+    posts = [Post(str(i), " ".join(rng.choices("abcdefghijkl", k=30)), label="ab"[i % 2]) for i in range(60)]
+    description = describe({"posts": posts})
+    assert description.findings == []
+    write_page(description, tmp_path / "d.html")
+    assert "Nothing wrong was found." in (tmp_path / "d.html").read_text()
+
+
+def test_examples_show_each_class_of_each_split_and_depend_on_the_seed_alone() -> None:
+    posts = made_posts(60)
+    splits = {"train": posts[:40], "test": posts[40:]}
+    examples = describe(splits).examples
+    assert sorted({(example.split, example.label) for example in examples}) == [
+        (split, label) for split in ("test", "train") for label in ("INFO", "NO_INFO")
+    ]
+    assert len(examples) == 12
+    assert describe({name: part[::-1] for name, part in splits.items()}).examples == examples
+    assert describe(splits, seed=1).examples != examples
+
+
+def test_a_hundred_classes_do_not_make_an_endless_page() -> None:
+    posts = [Post(str(i), f"text {i}", label=f"class {i % 100}") for i in range(400)]
+    assert len(describe({"train": posts, "test": posts[:300]}).examples) == 200
+
+
+def test_the_dictionary_is_json_without_pictures() -> None:
+    description = describe({"posts": made_posts(40)})
+    loaded = json.loads(json.dumps(description.to_dict()))
+    assert list(loaded) == ["findings", "splits", "charts", "duplicates", "examples"]
+    assert {example["image"] for example in loaded["examples"]} <= {True, False}
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+
+
+def test_the_page_is_self_contained_and_runs_nothing_that_stands_in_the_data(tmp_path: Path) -> None:
+    posts = [
+        Post(f"{HOSTILE}{i}", f"{HOSTILE} #{HOSTILE} {i % 2}", picture(True, i), HOSTILE, START, HOSTILE, event=HOSTILE)
+        for i in range(4)
+    ]
+    posts.append(Post("\ud800", "\ud800 lone \x00", b"no image", label="\ud800"))
+    write_page(describe({"train": posts, "unlabelled": [Post("u", None, picture(True, 9))]}), tmp_path / "d.html")
+    page = _Page()
+    page.feed((tmp_path / "d.html").read_bytes().decode("utf-8", "replace"))
+    assert "script" not in {tag for tag, _ in page.tags}
+    images = [attributes["src"] or "" for tag, attributes in page.tags if tag == "img"]
+    assert len(images) == 4
+    assert all(source.startswith("data:image/jpeg;base64,") for source in images)
+    names = {name for _, attributes in page.tags for name in attributes}
+    assert not {name for name in names if name.startswith("on")}
+    assert {link["href"] for tag, link in page.tags if tag == "a" and not (link["href"] or "").startswith("#")} == set()
+    assert not [tag for tag, _ in page.tags if tag in ("link", "iframe", "object")]

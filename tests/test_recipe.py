@@ -1,0 +1,126 @@
+"""Recipes: found, overridden, checked whole, explained."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from siaga.errors import RecipeError
+from siaga.recipe import list_recipes, load_recipe, source_files, to_toml, variants_of
+from siaga.schema import Fusion, Linear, SelfTraining, TableSource
+
+MINIMAL = """
+name = "mine"
+[source]
+kind = "table"
+path = "posts.csv"
+[model]
+kind = "linear"
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "mine.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+@pytest.mark.parametrize("name", list_recipes())
+def test_every_shipped_recipe_and_variant_is_sound(name: str) -> None:
+    assert load_recipe(name).name == name
+    assert load_recipe(name).summary
+    for variant in variants_of(name):
+        load_recipe(name, variant=variant)
+
+
+def test_what_is_shown_can_be_loaded_again(tmp_path: Path) -> None:
+    recipe = load_recipe("flood-triage")
+    assert load_recipe(write(tmp_path, to_toml(recipe))) == recipe
+
+
+def test_all_faults_are_told_together(tmp_path: Path) -> None:
+    faulty = MINIMAL.replace("linear", "linaer") + "[evaluation]\nresamples = 3\n[decision]\ncost = 2\n"
+    with pytest.raises(RecipeError) as caught:
+        load_recipe(write(tmp_path, faulty))
+    assert str(caught.value).splitlines()[1:] == [
+        "  - decision.cost: unknown key. Did you mean 'costs'?",
+        "  - evaluation.resamples: input should be greater than or equal to 100, found 3",
+        "  - model.kind: 'linaer' is not one of 'linear', 'encoder', 'convnet', 'fusion', 'self_training'."
+        " Did you mean 'linear'?",
+    ]
+
+
+def test_an_unknown_key_inside_a_nested_member_is_named_with_its_place() -> None:
+    with pytest.raises(
+        RecipeError, match=r"model\.model\.members\.text\.minposts: unknown key\. Did you mean 'min_posts'"
+    ):
+        load_recipe("flood-triage", overrides=["model.model.members.text.minposts=3"])
+
+
+def test_a_key_of_another_kind_says_which_kind_has_it() -> None:
+    with pytest.raises(RecipeError, match=r"source\.path: unknown key\. It belongs to kind 'table' or 'folder'"):
+        load_recipe("flood-triage", overrides=["source.path=posts.csv"])
+
+
+def test_an_override_of_the_kind_starts_the_table_anew() -> None:
+    recipe = load_recipe("flood-triage", overrides=["source.kind=table", "source.path=posts.csv", "seed=4"])
+    assert recipe.source == TableSource(path=Path("posts.csv"))
+    assert recipe.seed == 4
+
+
+def test_an_override_reaches_one_setting_and_leaves_the_others() -> None:
+    before = load_recipe("flood-triage").model
+    after = load_recipe("flood-triage", overrides=["model.model.members.text.words=[1, 1]", "model.rounds=2"]).model
+    assert isinstance(before, SelfTraining)
+    assert isinstance(after, SelfTraining)
+    assert isinstance(after.model, Fusion)
+    text = after.model.members["text"]
+    assert isinstance(text, Linear)
+    assert text.words == (1, 1)
+    assert text.cleaning.hashtag_words == ("banjir",)
+    assert after.model_copy(update={"rounds": before.rounds, "model": before.model}) == before
+
+
+@pytest.mark.parametrize("override", ["rounds", "=3", ""])
+def test_an_override_without_key_and_value_is_refused(override: str) -> None:
+    with pytest.raises(RecipeError, match="is not key=value"):
+        load_recipe("flood-triage", overrides=[override])
+
+
+def test_an_unknown_name_or_variant_gets_a_suggestion() -> None:
+    with pytest.raises(RecipeError, match="Did you mean 'flood-triage'"):
+        load_recipe("floodtriage")
+    with pytest.raises(RecipeError, match="Did you mean 'pretrained'"):
+        load_recipe("flood-triage", variant="pretrain")
+
+
+def test_paths_in_a_file_are_relative_to_it_and_overrides_to_the_working_folder(tmp_path: Path) -> None:
+    path = write(tmp_path, MINIMAL)
+    assert source_files(load_recipe(path)) == [tmp_path / "posts.csv"]
+    assert source_files(load_recipe(path, overrides=["source.path=other.csv"])) == [Path("other.csv")]
+
+
+def test_a_source_needs_exactly_one_way_in(tmp_path: Path) -> None:
+    for source in ('path = "a.csv"\ntrain = "b.csv"', ""):
+        with pytest.raises(RecipeError, match="set either path"):
+            load_recipe(write(tmp_path, MINIMAL.replace('path = "posts.csv"', source)))
+
+
+def test_costs_name_known_classes() -> None:
+    with pytest.raises(RecipeError, match="'INFOS' is not among the classes NO_INFO, INFO"):
+        load_recipe("flood-triage", overrides=["decision.costs.INFOS=10"])
+
+
+def test_what_is_not_toml_or_not_utf8_is_said_with_its_place(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match=r"is not TOML: .*line 1"):
+        load_recipe(write(tmp_path, "name = = 3"))
+    path = tmp_path / "mine.toml"
+    path.write_bytes("name = 'é'".encode("utf-16"))
+    with pytest.raises(RecipeError, match="is not UTF-8"):
+        load_recipe(path)
+
+
+def test_defaults_are_written_out_once_shown() -> None:
+    shown = tomllib.loads(to_toml(load_recipe("flood-triage")))
+    assert shown["model"]["guard"] == "no_loss"
+    assert shown["evaluation"] == {"kind": "classification", "resamples": 2000, "top_losses": 25}

@@ -1,0 +1,123 @@
+import re
+import time
+from collections.abc import Callable
+
+import pytest
+
+from siaga.features.text import clean_text, hashtags, normalised
+from siaga.schema import Cleaning
+
+RAW = "RT @bpbd: Banjir 60cm &amp; naik!! 😱 #BanjirJakarta #macet  https://t.co/x1\nlihat pic.twitter.com/a2"
+
+
+def test_the_defaults_drop_links_and_mentions_and_keep_words_and_emoji() -> None:
+    assert clean_text(RAW, Cleaning()) == "rt : banjir 60cm & naik!! 😱 banjirjakarta macet lihat"
+
+
+def test_every_choice_is_obeyed() -> None:
+    kept = Cleaning(lower=False, urls="keep", mentions="keep", hashtags="keep", emoji="keep")
+    assert clean_text(RAW, kept) == " ".join(RAW.replace("&amp;", "&").split())
+    dropped = Cleaning(hashtags="drop", emoji="drop")
+    assert clean_text(RAW, dropped) == "rt : banjir 60cm & naik!! lihat"
+
+
+def test_a_hashtag_that_starts_with_a_kept_word_becomes_the_word() -> None:
+    cleaning = Cleaning(hashtags="drop", hashtag_words=("banjir",))
+    assert clean_text(RAW, cleaning) == "rt : banjir 60cm & naik!! 😱 banjir lihat"
+
+
+def test_a_url_ends_at_white_space_and_a_word_with_three_w_is_no_url() -> None:
+    assert clean_text("(www.x.id/a?b=c#d) di sini", Cleaning()) == "( di sini"
+    assert clean_text("awww.so cute", Cleaning()) == "awww.so cute"
+
+
+def test_an_address_or_a_number_sign_inside_a_word_is_neither_mention_nor_hashtag() -> None:
+    assert clean_text("me@home.id a#b", Cleaning(mentions="drop", hashtags="drop")) == "me@home.id a#b"
+
+
+def test_emoji_of_several_code_points_go_whole() -> None:
+    assert clean_text("a 👩‍👩‍👧 b 🇮🇩 c 1️⃣ d ❤️", Cleaning(emoji="drop")) == "a b c 1 d"
+
+
+def test_composed_and_decomposed_letters_become_equal() -> None:
+    assert clean_text("cafe\u0301", Cleaning()) == clean_text("caf\u00e9", Cleaning())
+
+
+def test_hashtags_come_in_order_and_as_written() -> None:
+    assert hashtags("it&#39;s #Banjir lagi #macet_total #2020 x#y") == ["Banjir", "macet_total", "2020"]
+
+
+def test_marks_belong_to_the_word_that_carries_them() -> None:
+    assert hashtags("#बाढ़ आई") == ["बाढ़"]
+    assert clean_text("#बाढ़ आई", Cleaning(hashtags="drop")) == "आई"
+    assert normalised("की") != normalised("का")
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("Banjir, di JAKARTA!", "banjir di jakarta"),
+        ("banjir https://t.co/abc", "banjir http://t.co/def"),
+        ("a &amp; b", "a & b"),
+        ("Straße", "STRASSE"),
+        ("ﬁne", "fine"),
+        ("#banjir_besar", "banjir besar"),
+        ("\u00b4banjir\u00b4", "banjir"),
+    ],
+)
+def test_case_links_signs_and_spelling_of_letters_do_not_part_texts(a: str, b: str) -> None:
+    assert normalised(a) == normalised(b)
+
+
+@pytest.mark.parametrize(("a", "b"), [("banjir 60cm", "banjir 70cm"), ("😱", "😂"), ("?", "!"), ("a b", "ab")])
+def test_other_letters_digits_or_lone_signs_part_texts(a: str, b: str) -> None:
+    assert normalised(a) != normalised(b)
+
+
+@pytest.mark.parametrize("text", ["", " \n", "\ud800", "\x00", "&#" + "9" * 5000 + ";", "&#xd800;", "@", "#", "&"])
+def test_no_text_is_refused(text: str) -> None:
+    cleaned = clean_text(text, Cleaning(emoji="drop"))
+    assert not re.search(r"^\s|\s$", cleaned)
+    assert isinstance(normalised(text), str)
+    assert hashtags(text) == []
+
+
+HOSTILE = {
+    "ampersands": "&",
+    "entities": "&#9",
+    "long entities": "&#99999999999",
+    "hashes": "#",
+    "mentions": "@a",
+    "links": "http://",
+    "half links": "https:/",
+    "pictures": "pic.twitter.com",
+    "www": "www.",
+    "spaces": " ",
+    "underscores": "_",
+    "emoji": "😀",
+    "marks out of order": "\u0301\u0323",
+    "marks of music": "\U0001d165\U0001d16d",
+    "half-width marks": "\u0301\uff9e",
+    "letters with a mark": "a\u0301",
+}
+
+
+@pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE.keys())
+def test_twice_the_text_takes_at_most_about_twice_the_time(piece: str) -> None:
+    def clean(text: str) -> None:
+        clean_text(text, Cleaning(emoji="drop"))
+        normalised(text)
+
+    length = 40_000
+    short, long = ("a" + piece * (count * length // len(piece)) for count in (1, 2))
+    # A quadratic pattern takes four times as long. What a machine of many guests adds is below two milliseconds.
+    assert any(_seconds(clean, long) <= 2.6 * _seconds(clean, short) + 0.002 for _ in range(4))
+
+
+def _seconds(work: Callable[[str], None], text: str) -> float:
+    times = []
+    for _ in range(3):
+        started = time.perf_counter()
+        work(text)
+        times.append(time.perf_counter() - started)
+    return min(times)
