@@ -94,7 +94,7 @@ def test_predictions_come_in_the_format_of_the_suffix(project: Path, tmp_path: P
             rows = [json.loads(line) for line in out.read_text().splitlines()]
             assert rows[0].keys() == {"id", "label", "confidence", "probabilities", "used", "members", "model", "error"}
         case ".csv":
-            rows = list(csv.DictReader(out.open()))
+            rows = list(csv.DictReader(out.read_text().splitlines()))
         case _:
             import pyarrow.parquet as pq
 

@@ -9,7 +9,8 @@ import pytest
 
 from siaga.errors import DataError
 from siaga.evaluation.compare import compare
-from siaga.evaluation.pairing import mcnemar, paired_difference
+from siaga.evaluation.intervals import replicates
+from siaga.evaluation.pairing import differences, mcnemar, paired_difference
 from siaga.evaluation.predictions import read_predictions, write_predictions
 from siaga.post import Post, Prediction
 from tests.judged import judged, outcomes_of
@@ -136,6 +137,19 @@ def test_groups_in_the_predictions_widen_the_interval(tmp_path: Path) -> None:
     alone = compare(tmp_path / "a", tmp_path / "b", resamples=500).metrics["log_loss"]
     whole = compare(runs["a"], runs["b"], resamples=500).metrics["log_loss"]
     assert whole["high"] - whole["low"] > 1.8 * (alone["high"] - alone["low"])  # type: ignore[operator]  # Numbers here.
+
+
+def test_the_p_value_of_accuracy_does_not_take_copies_in_a_group_for_evidence() -> None:
+    a, b = outcomes_of(60, 2, skill=2.0, seed=5), outcomes_of(60, 2, skill=1.0, seed=5)
+    rows = np.repeat(np.arange(60), 10)
+    p = {}
+    for name, groups in (("alone", None), ("grouped", rows)):
+        sides = [replace(each.take(rows), groups=groups) for each in (a, b)]
+        measured = [(each, replicates(each, resamples=1000, seed=0)) for each in sides]
+        p[name] = differences(measured[0], measured[1])["accuracy"]["p"]
+    assert p["alone"] is not None
+    assert p["grouped"] is not None
+    assert p["grouped"] > 100 * p["alone"]
 
 
 def test_a_comparison_is_json_and_a_table(tmp_path: Path) -> None:

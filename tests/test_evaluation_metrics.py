@@ -102,6 +102,12 @@ def test_ece_is_the_gap_between_confidence_and_share_right_by_bin() -> None:
     assert measure(found)["ece"] == pytest.approx((abs(1.8 - 1) + abs(0.6 - 1) + 0) / 4)
 
 
+def test_ece_has_fifteen_bins() -> None:
+    rows = np.array([[0.39, 0.61], [0.31, 0.69]])  # One bin of ten, two of fifteen.
+    found = Outcomes(["a", "b"], np.array([1, 0]), np.array([1, 1]), rows)
+    assert measure(found)["ece"] == pytest.approx((0.39 + 0.69) / 2)
+
+
 def test_ece_judges_the_class_that_was_decided_and_not_the_most_probable_one() -> None:
     found = Outcomes(["a", "b"], np.array([1]), np.array([1]), np.array([[0.8, 0.2]]))
     assert measure(found)["ece"] == pytest.approx(0.8)

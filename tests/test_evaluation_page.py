@@ -119,7 +119,7 @@ def test_the_members_table_marks_the_best_and_names_what_is_beyond_noise() -> No
 
 def test_pictures_that_cannot_be_read_are_said_and_do_not_stop_the_page(tmp_path: Path) -> None:
     posts, predictions = judged(8)
-    broken = [tmp_path / "missing.jpg", b"not an image", picture()]
+    broken: list[Path | bytes] = [tmp_path / "missing.jpg", b"not an image", picture()]
     posts = [replace(post, text=None, image=broken[i % 3]) for i, post in enumerate(posts)]
     page = page_of(posts, predictions)
     assert "picture not shown" in page

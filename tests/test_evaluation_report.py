@@ -9,7 +9,7 @@ import pytest
 
 from siaga.errors import DataError
 from siaga.evaluation.report import Report, evaluate
-from siaga.post import Post, Prediction
+from siaga.post import Modality, Post, Prediction
 from tests.judged import grouped, judged, prediction, recipe
 
 SMALL = {"resamples": 200}
@@ -57,8 +57,8 @@ def test_the_report_has_the_shape_that_the_design_promises() -> None:
 
 
 def test_confusion_and_classes_count_what_was_decided() -> None:
-    answers = [("INFO", "INFO", {})] * 3 + [("INFO", "NO_INFO", {})] + [("NO_INFO", "INFO", {})] * 2
-    report = report_of(*by_hand([(a, b, {}) for a, b, _ in answers]))
+    answers = [("INFO", "INFO")] * 3 + [("INFO", "NO_INFO")] + [("NO_INFO", "INFO")] * 2
+    report = report_of(*by_hand([(label, said, {}) for label, said in answers]))
     assert report.confusion == [[0, 2], [1, 3]]
     assert report.per_class["INFO"] == {"precision": 0.6, "recall": 0.75, "f1": pytest.approx(2 / 3), "support": 4}
     assert report.metrics["accuracy"]["value"] == 0.5
@@ -77,7 +77,10 @@ def test_agreement_of_two_members_gives_shares_and_counts() -> None:
     report = report_of(*by_hand([("INFO", "INFO", {"text": text, "image": image}) for text, image in pairs]))
     assert report.agreement == {
         "members": ["text", "image"],
-        **{"both_right": 0.4, "only_text": 0.3, "only_image": 0.2, "both_wrong": 0.1},
+        "both_right": 0.4,
+        "only_text": 0.3,
+        "only_image": 0.2,
+        "both_wrong": 0.1,
         "counts": {"both_right": 4, "only_text": 3, "only_image": 2, "both_wrong": 1},
     }
 
@@ -90,7 +93,7 @@ def test_agreement_of_more_members_is_told_pair_by_pair_and_of_fewer_not_at_all(
 
 def test_metrics_are_split_by_what_could_be_read() -> None:
     posts, predictions = judged(40)
-    used = [("text", "image"), ("text",), ("image",), ()]
+    used: list[tuple[Modality, ...]] = [("text", "image"), ("text",), ("image",), ()]
     predictions = [replace(each, used=used[i % 4] if i < 39 else ("text",)) for i, each in enumerate(predictions)]
     parts = report_of(posts, predictions).by_modality
     assert {name: part["n"] for name, part in parts.items()} == {
@@ -171,7 +174,7 @@ def test_one_post_makes_a_report() -> None:
 
 
 def test_groups_come_from_the_split_and_widen_the_interval() -> None:
-    posts, predictions = judged(20)
+    posts, predictions = judged(20, skill=0.3)
     copies = [replace(post, id=f"{post.id}-{i}", fields={"user": post.id}) for post in posts for i in range(6)]
     answers = [replace(each, id=f"{each.id}-{i}") for each in predictions for i in range(6)]
     settings = {"evaluation": {"resamples": 1000}}

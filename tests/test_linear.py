@@ -21,7 +21,8 @@ def test_it_is_tfidf_and_logistic_regression_and_nothing_else() -> None:
     spec = Linear(words=(1, 2), characters=False, min_posts=1, C=2.0)
     ours = LinearClassifier(spec).fit(posts).predict_proba(posts)
     texts = [str(post.text) for post in posts]
-    vectoriser = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
+    letters = {"token_pattern": r"(?u)\b\w+\b"}
+    vectoriser = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, **letters)
     head = LogisticRegression(C=2.0, max_iter=3000).fit(vectoriser.fit_transform(texts), [p.label for p in posts])
     np.testing.assert_allclose(ours, head.predict_proba(vectoriser.transform(texts)), atol=1e-6)
 

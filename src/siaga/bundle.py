@@ -22,7 +22,7 @@ from siaga.files import file_sha256, sweep, write_text
 from siaga.models.calibrated import CalibratedClassifier
 from siaga.models.classifier import Answer, Classifier, build_model
 from siaga.post import Post, Prediction
-from siaga.recipe import check_recipe, to_table
+from siaga.recipe import Table, check_recipe, tables_in, to_table
 from siaga.schema import Recipe, SourceSpec, SyntheticSource, TableSource
 
 SCHEMA = 1
@@ -117,7 +117,7 @@ def seal_bundle(bundle: Bundle, folder: Path, *, report: Mapping[str, Any] | Non
     learned = {name: digest for name, digest in hashes.items() if name.startswith("model/")}
     manifest = {
         "schema": SCHEMA,
-        "recipe": to_table(_without_paths(bundle.recipe)),
+        "recipe": _without_paths(bundle.recipe),
         "classes": bundle.classes,
         "files": hashes,
         "model_sha256": _digest(learned),
@@ -187,14 +187,18 @@ def _files(folder: Path) -> list[Path]:
     return found
 
 
-def _without_paths(recipe: Recipe) -> Recipe:
-    """Return the recipe with the columns and labels of its source but not its place, which means nothing elsewhere."""
+def _without_paths(recipe: Recipe) -> Table:
+    """Return the recipe with the columns and labels of its source, but no path, which means nothing elsewhere."""
     source = recipe.source
     if isinstance(source, TableSource):
         kept: SourceSpec = TableSource(path=Path("-"), columns=source.columns, labels=source.labels)
     else:
         kept = SyntheticSource()
-    return recipe.model_copy(update={"source": kept})
+    table = to_table(recipe.model_copy(update={"source": kept}))
+    for part in tables_in(table):
+        if Path(part.get("weights", "")).is_absolute():
+            part["weights"] = Path(part["weights"]).name
+    return table
 
 
 def _canonical(value: object) -> str:

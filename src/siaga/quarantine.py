@@ -9,7 +9,7 @@ from pathlib import Path
 from siaga.files import write_whole
 
 log = logging.getLogger(__name__)
-RAW_CHARACTERS = 2000
+RAW_CHARACTERS = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Quarantine:
     Rows beyond `keep` are counted but not kept, so that a hopeless file cannot fill the memory.
     """
 
-    def __init__(self, keep: int = 100_000) -> None:
+    def __init__(self, keep: int = 50_000) -> None:
         self.keep = keep
         self.rows: list[Rejected] = []
         self.counts: Counter[str] = Counter()

@@ -96,17 +96,18 @@ def _anchor(table: Table, folder: Path) -> None:
         for key in _PATHS:
             if isinstance(source.get(key), str):
                 source[key] = str(folder / source[key])
-    for part in _tables(table):
+    for part in tables_in(table):
         weights = part.get("weights")
         if isinstance(weights, str) and (folder / weights).is_dir():
             part["weights"] = str((folder / weights).resolve())
 
 
-def _tables(table: Table) -> Iterable[Table]:
+def tables_in(table: Table) -> Iterable[Table]:
+    """Yield a table and every table inside it."""
     yield table
     for value in table.values():
         if isinstance(value, dict):
-            yield from _tables(value)
+            yield from tables_in(value)
 
 
 def _parse_override(override: str) -> Table:

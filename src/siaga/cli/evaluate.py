@@ -26,8 +26,9 @@ def run(
     from siaga.workflow import evaluate_bundle
 
     loaded = load_bundle(bundle)
+    beside = out / "quarantine.jsonl" if out else None
     with (
-        reading(loaded, posts, columns=column, beside=out / "quarantine.jsonl" if out else None) as labelled,
+        reading(loaded, posts, columns=column, beside=beside, labelled=True) as labelled,
         hearing() as progress,
     ):
         evaluation = evaluate_bundle(loaded, labelled, progress=progress)

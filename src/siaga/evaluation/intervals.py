@@ -2,7 +2,8 @@
 
 Sums over posts are one matrix product of weights and per-post values, so accuracy, F1, log loss and ECE come
 together; ROC AUC and average precision are weighted cumulative sums over scores that were sorted once. Those
-two use fewer resamples (never below 200) when posts × classes × resamples passes `RANK_BUDGET`.
+two use fewer resamples (never below 200) when posts × classes × resamples passes `RANK_BUDGET`. Resampling shows only
+the spread that the posts have: a metric without a single error among them has a point for an interval.
 """
 
 from collections.abc import Iterator, Mapping

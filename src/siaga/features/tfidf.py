@@ -34,7 +34,8 @@ class TfIdf:
 
     def transform(self, texts: Sequence[str]) -> csr_matrix:
         """Return the sparse matrix (texts, n-grams), float64."""
-        return hstack([vectoriser.transform(texts) for vectoriser in self._spaces.values()], format="csr")
+        rows: csr_matrix = hstack([space.transform(texts) for space in self._spaces.values()], format="csr")
+        return rows
 
     def save(self, folder: Path) -> None:
         """Write `words.json`, `characters.json` (n-grams in column order) and `idf.npz`."""

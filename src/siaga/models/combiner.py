@@ -44,7 +44,8 @@ class Combiner:
         if self._estimator is None or not len(evidence):
             mean = evidence.sum(axis=1) / seen.sum(axis=1).clip(1)[:, None]
             rows: Probabilities = prior * np.exp(mean)
-            return rows / rows.sum(axis=1, keepdims=True)
+            rows /= rows.sum(axis=1, keepdims=True)
+            return rows
         present = np.asarray(self._estimator.classes_, dtype=np.int64)
         absent = np.setdiff1d(np.arange(len(prior)), present)
         probabilities = np.tile(prior, (len(evidence), 1))

@@ -53,7 +53,7 @@ class FusionClassifier:
         self._prior = Prior.of(labels, len(self.classes_))
         held_out = {"validation": validation, "unlabelled": unlabelled}
         if self.spec.combiner != "mean":
-            evidence, seen = self._cross_fit(posts, labels, held_out, progress)
+            evidence, seen = self._cross_fit(posts, held_out, progress)
             self._combiner.fit(evidence, seen, labels)
         for name, member in self.members.items():
             member.fit(posts, **held_out, classes=self.classes_, progress=scoped(progress, member=name))
@@ -99,7 +99,6 @@ class FusionClassifier:
     def _cross_fit(
         self,
         posts: Sequence[Post],
-        labels: NDArray[np.int64],
         held_out: dict[str, Sequence[Post]],
         progress: Progress,
     ) -> tuple[Evidence, NDArray[np.bool_]]:
@@ -107,14 +106,16 @@ class FusionClassifier:
         evidence = np.zeros((len(posts), len(self.members), len(self.classes_)))
         seen = np.zeros((len(posts), len(self.members)), dtype=bool)
         for fold in range(self.spec.folds):
-            inside, outside = np.flatnonzero(fold_of != fold), np.flatnonzero(fold_of == fold)
-            if not len(outside) or len(np.unique(labels[inside])) < 2:
+            outside = fold_of == fold
+            inside = [post for post, is_outside in zip(posts, outside, strict=True) if not is_outside]
+            asked = [post for post, is_outside in zip(posts, outside, strict=True) if is_outside]
+            if not asked or len({post.label for post in inside}) < 2:
                 continue
             answers = {}
             for name, member in self._build_members().items():
                 heard = scoped(progress, member=name, fold=fold + 1)
-                member.fit([posts[i] for i in inside], **held_out, classes=self.classes_, progress=heard)
-                answers[name] = member.answer([posts[i] for i in outside])
+                member.fit(inside, **held_out, classes=self.classes_, progress=heard)
+                answers[name] = member.answer(asked)
             evidence[outside], seen[outside] = self._evidence(answers)
         return evidence, seen
 

@@ -57,11 +57,11 @@ class SelfTrainingClassifier:
         round, and each round as `{"step": "round", …}` with what the guard decided and why.
         """
         known, _ = class_indices(posts, classes)
-        held_out = {"validation": validation, "classes": known}
-        self._model = self._new_model().fit(posts, **held_out, progress=progress)
+        self._model = self._new_model().fit(posts, validation=validation, classes=known, progress=progress)
         partner = self._new_partner()
         if partner is not None:
-            partner.fit(posts, **held_out, progress=scoped(progress, member="agree_with"))
+            heard = scoped(progress, member="agree_with")
+            partner.fit(posts, validation=validation, classes=known, progress=heard)
         for number in range(1, self.spec.rounds + 1):
             heard = scoped(progress, round=number)
             chosen = self._choose(posts, unlabelled, partner)
@@ -70,7 +70,7 @@ class SelfTrainingClassifier:
                 heard({"step": "round", "kept": False, "added": 0, "reason": reason})
                 break
             joined = [*posts, *(one.post.with_label(known[one.label]) for one in chosen)]
-            candidate = self._new_model().fit(joined, **held_out, progress=heard)
+            candidate = self._new_model().fit(joined, validation=validation, classes=known, progress=heard)
             verdict = self._judge(candidate, validation)
             _tell(heard, chosen, known, verdict)
             if not verdict["kept"]:

@@ -67,14 +67,9 @@ def train(
         run = _Run(module, examples, schedule, accelerator)
         best = _Best(patience=schedule.patience)
         for epoch in range(1, schedule.epochs + 1):
-            began = time.monotonic()
-            event: dict[str, object] = {"step": "epoch", "epoch": epoch, "epochs": schedule.epochs}
-            event["train_loss"] = run.epoch(epoch)
-            if validation:
-                loss, accuracy = score(module, validation, class_weights=schedule.class_weights)
-                event |= {"validation_loss": loss, "validation_accuracy": accuracy}
-                best.offer(loss, module)
-            progress({**event, "seconds": time.monotonic() - began})
+            event = run.epoch(epoch, validation)
+            best.offer(event.get("validation_loss"), module)
+            progress(event)
             if best.is_stale:
                 log.info("stopped after epoch %d of %d: the validation loss falls no more", epoch, schedule.epochs)
                 break
@@ -112,15 +107,24 @@ class _Run:
         steps = schedule.epochs * len(_batches(torch.arange(len(examples)), schedule.batch_size))
         self._cycle = torch.optim.lr_scheduler.LambdaLR(self._optimizer, lambda step: _one_cycle(step, steps))
 
-    def epoch(self, number: int) -> float:
-        """Learn from every example once; return the mean training loss."""
+    def epoch(self, number: int, validation: Examples | None) -> dict[str, object]:
+        """Learn from every example once; return what there is to tell of it."""
+        began = time.monotonic()
+        event: dict[str, object] = {"step": "epoch", "epoch": number, "epochs": self._schedule.epochs}
+        event["train_loss"] = self._learn(number)
+        if validation:
+            loss, accuracy = score(self._module, validation, class_weights=self._schedule.class_weights)
+            event |= {"validation_loss": loss, "validation_accuracy": accuracy}
+        return {**event, "seconds": time.monotonic() - began}
+
+    def _learn(self, epoch: int) -> float:
         self._module.train()
         order = torch.randperm(len(self._examples), generator=self._generator)
         total = 0.0
         for batch in _batches(order, self._schedule.batch_size):
             loss = self._step(batch)
             if not math.isfinite(loss):
-                self._refuse(batch, number)
+                self._refuse(batch, epoch)
             total += loss * len(batch)
         return total / len(order)
 
@@ -153,7 +157,10 @@ class _Best:
         self._waited = 0
         self._weights: dict[str, Tensor] | None = None
 
-    def offer(self, loss: float, module: nn.Module) -> None:
+    def offer(self, loss: object, module: nn.Module) -> None:
+        """Take note of an epoch's validation loss, if it has one."""
+        if not isinstance(loss, float):
+            return
         self._waited += 1
         if loss < self._loss:
             self._loss, self._waited = loss, 0
