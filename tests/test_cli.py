@@ -109,7 +109,7 @@ def test_posts_come_from_a_pipe_and_predictions_go_to_one(project: Path) -> None
     assert done.returncode == 0, done.stderr
     assert [json.loads(line)["id"] for line in done.stdout.splitlines()] == ["a", "b"]
     assert "1 rows were set aside" in done.stderr
-    quarantined = json.loads((project / "quarantine.jsonl").read_text())
+    quarantined = json.loads((project / "stdout.quarantine.jsonl").read_text())
     assert quarantined["line"] == 2
 
 
@@ -236,3 +236,143 @@ def test_a_predict_that_is_stopped_leaves_no_half_file(project: Path, tmp_path: 
         child.wait(timeout=30)
     assert child.returncode == code
     assert not out.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("train", "mine.toml", "--out", "mine.toml/run"),
+        ("train", "mine.toml", "--out", "/proc/run"),
+        ("describe", "mine.toml", "--out", "mine.toml"),
+        ("evaluate", "run/bundle", "posts.csv", "--out", "mine.toml"),
+        ("predict", "run/bundle", "posts.csv", "-o", "mine.toml/out.jsonl"),
+    ],
+)
+def test_a_place_that_cannot_be_written_is_said_in_one_line(project: Path, arguments: tuple[str, ...]) -> None:
+    done = siaga(*arguments, cwd=project)
+    assert done.returncode == 1
+    assert "cannot be written" in done.stderr.splitlines()[-1]
+    assert "Traceback" not in done.stderr
+
+
+def test_a_run_goes_through_a_link_and_never_replaces_the_working_folder(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "here").mkdir()
+    (tmp_path / "there").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "there")
+    done = siaga("train", project / "mine.toml", "--out", "link", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "there" / "bundle" / "bundle.json").is_file()
+    for out in (".", "..", tmp_path / "here"):
+        done = siaga("train", project / "mine.toml", "--out", out, "--overwrite", cwd=tmp_path / "here")
+        assert done.returncode == 1
+        assert "working folder" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here", "link", "there"]
+
+
+def test_a_folder_that_holds_more_than_a_run_is_not_replaced(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "recipe.toml").write_text((project / "mine.toml").read_text())
+    (tmp_path / "posts.csv").write_bytes((project / "posts.csv").read_bytes())
+    done = siaga("train", tmp_path / "recipe.toml", "--out", tmp_path, "--overwrite", cwd=project)
+    assert done.returncode == 1
+    assert "posts.csv" in done.stderr
+    assert (tmp_path / "posts.csv").is_file()
+
+
+def test_an_event_never_leads_out_of_the_run_folder(project: Path, tmp_path: Path) -> None:
+    events = ("../../evil", "a/b", "a_b", "..")
+    with (tmp_path / "posts.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["id", "tweet", "label", "event"])
+        posts = [post for post in made_posts(160) if post.text]
+        writer.writerows([post.id, post.text, post.label, events[i // 2 % 4]] for i, post in enumerate(posts))
+    settings = ("--set", f"source.path={tmp_path / 'posts.csv'}", "--set", "split.kind=event")
+    done = siaga("train", "mine.toml", *settings, "--out", tmp_path / "deep" / "runs", cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert all(event in done.stdout for event in events)
+    assert len(list((tmp_path / "deep" / "runs").glob("*/report.html"))) == len(events)
+    assert sorted(path.name for path in tmp_path.rglob("report.html")) == ["report.html"] * len(events)
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["runs"]
+
+
+def test_the_input_is_never_overwritten(project: Path, tmp_path: Path) -> None:
+    posts = tmp_path / "posts.jsonl"
+    posts.write_text('{"id": "1", "tweet": "banjir"}\n')
+    before = posts.read_bytes()
+    (tmp_path / "link.jsonl").symlink_to(posts)
+    for output in (posts, tmp_path / "link.jsonl"):
+        done = siaga("predict", "run/bundle", posts, "-o", output, cwd=project)
+        assert done.returncode == 1
+        assert "is the file that is read" in done.stderr
+    assert posts.read_bytes() == before
+
+
+def test_predictions_on_stdout_leave_the_records_of_a_run_alone(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "quarantine.jsonl").write_text("the record of a training\n")
+    posts = '{"id": "1", "tweet": "banjir"}\n'
+    done = siaga("predict", project / "run" / "bundle", "-", cwd=tmp_path, text=posts)
+    assert done.returncode == 0
+    assert (tmp_path / "quarantine.jsonl").read_text() == "the record of a training\n"
+
+
+def test_a_reader_that_goes_away_is_no_fault(project: Path) -> None:
+    command = [*SIAGA, "predict", "run/bundle", "-"]
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen(command, cwd=project, **pipes) as child:  # type: ignore[call-overload]  # A dict of pipes.
+        child.stdout.close()
+        _, said = child.communicate(b'{"id": "1", "tweet": "banjir"}\n' * 1)
+    assert (child.returncode, said) == (0, b"")
+
+
+def test_a_label_that_is_a_class_already_needs_no_mapping(project: Path, tmp_path: Path) -> None:
+    mapping = 'source.labels={INFO = "FLOOD", "*" = "OTHER"}'
+    done = siaga("train", "mine.toml", "--set", mapping, "--out", tmp_path / "run", cwd=project)
+    assert done.returncode == 0, done.stderr
+    text = (project / "posts.csv").read_text()
+    (tmp_path / "new.csv").write_text(text.replace(",INFO\n", ",FLOOD\n").replace(",NO_INFO\n", ",OTHER\n"))
+    raw, mapped = (
+        json.loads(siaga("evaluate", tmp_path / "run" / "bundle", posts, "--json", cwd=project).stdout)
+        for posts in (project / "posts.csv", tmp_path / "new.csv")
+    )
+    assert mapped["confusion"] == raw["confusion"]
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("decision.costs.INFOS=3", "'INFOS'"),
+        ("positive=INFOS", "'INFOS'"),
+        ('model={kind = "self_training", model = {kind = "linear"}, thresholds = {INFOS = 0.9}}', "'INFOS'"),
+        ("source.image_root=nowhere", "nowhere"),
+    ],
+)
+def test_a_setting_that_names_nothing_in_the_data_is_refused(project: Path, override: str, said: str) -> None:
+    done = siaga("check", "mine.toml", "--set", override, cwd=project)
+    assert done.returncode == 1, done.stdout
+    assert said in done.stderr
+
+
+def test_the_rows_that_were_set_aside_are_told_once_and_where_they_are(project: Path, tmp_path: Path) -> None:
+    (tmp_path / "posts.csv").write_text((project / "posts.csv").read_text() + "only one cell\n")
+    settings = ("--set", f"source.path={tmp_path / 'posts.csv'}")
+    for command in (("train", "--out", tmp_path / "run"), ("describe", "--out", tmp_path / "described")):
+        done = siaga(command[0], "mine.toml", *settings, *command[1:], cwd=project)
+        [said] = [line for line in done.stderr.splitlines() if "set aside" in line]
+        assert Path(said.rpartition(" ")[2].rstrip(".")).is_file()
+    done = siaga("predict", "run/bundle", tmp_path / "posts.csv", "-o", tmp_path / "out.jsonl", cwd=project)
+    assert [line for line in done.stderr.splitlines() if "set aside" in line] == done.stderr.splitlines()
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_an_unknown_level_of_logging_is_said(project: Path) -> None:
+    environment = {**os.environ, "SIAGA_LOG": "loud"}
+    command = [*SIAGA, "recipes"]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=project, check=False)
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == ["siaga: SIAGA_LOG is 'loud'. Set it to DEBUG, INFO, WARNING or ERROR."]
+
+
+def test_an_epoch_is_told_in_words(project: Path) -> None:
+    small = ("--set", "source.posts=40", "--set", "source.unlabelled=0", "--set", "model.epochs=1")
+    convnet = ("--set", 'model={kind = "convnet", image_size = 8}')
+    done = siaga("train", "flood-triage", *convnet, *small, "--out", "net", cwd=project)
+    assert "epoch 1 of 1: train_loss" in done.stderr

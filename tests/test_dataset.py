@@ -213,6 +213,17 @@ def test_one_event_is_held_out_whole_and_unlabelled_posts_of_it_too() -> None:
     assert ids(dataset.unlabelled) == {"u2"}
 
 
+def test_unlabelled_posts_of_a_held_out_group_are_left_out() -> None:
+    posts = [post for i in range(10) for post in numbered(4, start=4 * i, author=f"author {i}")]
+    unlabelled = [Post(f"u{i}", f"unlabelled text {i}", fields={"author": f"author {i}"}) for i in range(10)]
+    dataset = build(
+        {"posts": posts, "unlabelled": [*unlabelled, Post("v", "by nobody")]}, GroupedSplit(column="author")
+    )
+    tested = {f"u{post.fields['author'].removeprefix('author ')}" for post in dataset.test}
+    assert len(tested) == 2
+    assert ids(dataset.unlabelled) == {post.id for post in unlabelled} - tested | {"v"}
+
+
 def test_an_unknown_event_is_answered_with_the_known_ones() -> None:
     posts = numbered(20, event="flood") + numbered(20, start=20, event="fire")
     message = refusal(lambda: build(posts, EventSplit(held_out="flod")))

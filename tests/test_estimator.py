@@ -81,6 +81,7 @@ def test_what_cannot_be_posts_is_refused_with_a_reason() -> None:
         ("one text", "cannot be read from str"),
         ([3], "neither a text nor a Post"),
         (pd.DataFrame({"tweet": ["a"]}), "It has: tweet"),
+        (pd.DataFrame({"text": [3]}), "The text of row 0 is int"),
     ):
         with pytest.raises(DataError, match=said):
             as_posts(given)

@@ -67,3 +67,17 @@ def test_an_empty_quarantine_leaves_no_file_and_removes_an_older_one(tmp_path: P
     (tmp_path / "q.jsonl").write_text("old")
     Quarantine().write(tmp_path / "q.jsonl")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_is_said_and_leaves_no_half_file(tmp_path: Path) -> None:
+    code = f"""
+import resource
+from pathlib import Path
+from siaga.files import write_text
+resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))
+write_text(Path({str(tmp_path / "out.txt")!r}), "x" * 100_000)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert "DataError" in done.stderr.splitlines()[-1]
+    assert "out.txt cannot be written" in done.stderr.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == []

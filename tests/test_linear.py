@@ -37,6 +37,11 @@ def test_texts_without_any_word_or_common_ngram_are_survived() -> None:
     assert tfidf.transform(["air", ""]).shape[0] == 2
 
 
+def test_fewer_texts_than_an_ngram_must_stand_in_are_survived() -> None:
+    tfidf = TfIdf(words=(1, 1), characters=(2, 3), min_posts=100).fit(["air naik", "air surut"])
+    assert tfidf.transform(["air"]).nnz > 0
+
+
 def test_a_text_that_cleaning_empties_is_not_used() -> None:
     model = LinearClassifier(Linear(min_posts=1)).fit(made_posts(40))
     assert model.answer([Post("1", text="https://t.co/abc @you"), Post("2", text="banjir")]).used == [(), ("text",)]

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from siaga.errors import RecipeError
-from siaga.recipe import list_recipes, load_recipe, source_files, to_toml, variants_of
-from siaga.schema import Fusion, Linear, SelfTraining, TableSource
+from siaga.recipe import check_recipe, list_recipes, load_recipe, source_files, to_toml, variants_of
+from siaga.schema import Fusion, Linear, RandomSplit, SelfTraining, TableSource
 
 MINIMAL = """
 name = "mine"
@@ -124,3 +124,58 @@ def test_defaults_are_written_out_once_shown() -> None:
     shown = tomllib.loads(to_toml(load_recipe("flood-triage")))
     assert shown["model"]["guard"] == "no_loss"
     assert shown["evaluation"] == {"kind": "classification", "resamples": 2000, "top_losses": 25}
+
+
+@pytest.mark.parametrize("name", ["../x", "text/a", "/x", "", ".", "prior.json", "a b", "a\nb"])
+def test_a_name_that_becomes_a_folder_leads_nowhere_else(name: str) -> None:
+    member = {"kind": "linear"}
+    members = {name: member, "other": member}
+    source = {"kind": "synthetic"}
+    with pytest.raises(RecipeError, match="is not a name"):
+        check_recipe({"name": "mine", "source": source, "model": {"kind": "fusion", "members": members}}, where="it")
+    with pytest.raises(RecipeError, match=r"name: .* is not a name"):
+        check_recipe({"name": name, "source": source, "model": member}, where="it")
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        'classes=["INFO", "NO_INFO", "INFO"]',
+        'classes=["INFO", " "]',
+        "model.model.members.text.words=[3, 1]",
+        "model.model.members.text={kind = 'linear', words = false, characters = false}",
+        "model.model.members.image.channels=[]",
+        "model.model.members.image.batch_size=1",
+        "model.model.members.image.learning_rate=inf",
+        "decision.costs.INFO=inf",
+        "seed=4294967296",
+        "source.seed=-1",
+        'source={kind = "table", path = "posts.csv", labels = {flood = ""}}',
+    ],
+)
+def test_a_setting_that_cannot_work_is_refused_before_any_work(override: str) -> None:
+    with pytest.raises(RecipeError, match="1 fault"):
+        load_recipe("flood-triage", overrides=[override])
+
+
+def test_the_kind_may_be_set_after_what_belongs_to_it() -> None:
+    late = load_recipe("flood-triage", overrides=["source.path=posts.csv", "source.kind=table"])
+    assert late.source == TableSource(path=Path("posts.csv"))
+
+
+def test_a_split_without_a_kind_is_the_default_one(tmp_path: Path) -> None:
+    split = RandomSplit(test=0.3)
+    assert load_recipe("flood-triage", overrides=["split.test=0.3"]).split == split
+    assert load_recipe(write(tmp_path, MINIMAL + "[split]\ntest = 0.3\n")).split == split
+    with pytest.raises(RecipeError, match=r"split\.tset: unknown key\. Did you mean 'test'"):
+        load_recipe("flood-triage", overrides=["split.tset=0.3"])
+
+
+def test_the_paths_of_a_variant_are_relative_to_the_file_as_well(tmp_path: Path) -> None:
+    path = write(tmp_path, MINIMAL + '[variants.more.source]\nunlabelled = "more.csv"\n')
+    assert source_files(load_recipe(path, variant="more")) == [tmp_path / "posts.csv", tmp_path / "more.csv"]
+
+
+def test_a_fault_of_a_whole_part_is_placed_without_its_kind(tmp_path: Path) -> None:
+    with pytest.raises(RecipeError, match="source: set either path"):
+        load_recipe(write(tmp_path, MINIMAL.replace('path = "posts.csv"', "")))

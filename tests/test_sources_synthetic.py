@@ -38,9 +38,9 @@ def test_the_same_seed_gives_the_same_posts_and_another_seed_others() -> None:
 
 
 def test_shares_are_as_asked_for_and_no_post_is_empty(posts: list[Post]) -> None:
-    assert Counter(post.label for post in posts) == {"NO_INFO": 1050, "INFO": 450}
-    assert Counter(post.modalities for post in posts)[("image",)] == 75
-    assert sum(post.image is None for post in posts) == pytest.approx(300, abs=5)
+    assert Counter(post.label for post in posts) == {"NO_INFO": 1400, "INFO": 600}
+    assert Counter(post.modalities for post in posts)[("image",)] == 100
+    assert sum(post.image is None for post in posts) == pytest.approx(200, abs=5)
     assert all(post.modalities for post in posts)
     extreme = posts_of(SyntheticSource(posts=50, missing_text=0.7, missing_image=0.9))
     assert all(post.modalities for post in extreme)

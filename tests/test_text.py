@@ -103,21 +103,21 @@ HOSTILE = {
 
 
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE.keys())
-def test_twice_the_text_takes_at_most_about_twice_the_time(piece: str) -> None:
+def test_four_times_the_text_takes_nowhere_near_sixteen_times_the_time(piece: str) -> None:
     def clean(text: str) -> None:
         clean_text(text, Cleaning(emoji="drop"))
         normalised(text)
 
-    length = 40_000
-    short, long = ("a" + piece * (count * length // len(piece)) for count in (1, 2))
-    # A quadratic pattern takes four times as long. What a machine of many guests adds is below two milliseconds.
-    assert any(_seconds(clean, long) <= 2.6 * _seconds(clean, short) + 0.002 for _ in range(4))
+    length = 20_000
+    short, long = ("a" + piece * (count * length // len(piece)) for count in (1, 4))
+    # Linear work takes four times as long, quadratic work sixteen; the processor's own time, not the wall's.
+    assert any(_seconds(clean, long) <= 8.0 * _seconds(clean, short) + 0.004 for _ in range(6))
 
 
 def _seconds(work: Callable[[str], None], text: str) -> float:
     times = []
     for _ in range(3):
-        started = time.perf_counter()
+        started = time.process_time()
         work(text)
-        times.append(time.perf_counter() - started)
+        times.append(time.process_time() - started)
     return min(times)

@@ -90,6 +90,8 @@ def _from_frame(frame: Any, columns: Sequence[str]) -> list[Post]:  # Any: panda
 
 def _from_row(row: Mapping[str, Any], i: int) -> Post:  # Any: a frame's cells.
     present = {name: value for name, value in row.items() if not _is_missing(value)}
+    if not isinstance(present.get("text", ""), str):
+        raise DataError(f"The text of row {i} is {type(present['text']).__name__}, not a string. Convert the column.")
     image = present.pop("image", None)
     post_id = str(present.pop("id", i))
     return Post(post_id, image=Path(image) if isinstance(image, str) else image, **present)

@@ -1,14 +1,12 @@
 """The quarantine: rows that could not be used, each with its file, its line and the reason."""
 
 import json
-import logging
 from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from siaga.files import write_whole
 
-log = logging.getLogger(__name__)
 RAW_CHARACTERS = 500
 
 
@@ -45,9 +43,9 @@ class Quarantine:
     def write(self, path: Path) -> None:
         """Write what was kept to `path`; nothing is written, and an older file goes, when nothing was rejected."""
         if not self:
-            path.unlink(missing_ok=True)
+            if path.is_file():
+                path.unlink()
             return
         with write_whole(path) as stream:
             for row in self.rows:
                 stream.write(json.dumps(asdict(row), ensure_ascii=True).encode() + b"\n")
-        log.warning("%d rows were set aside; see %s", len(self), path)

@@ -25,7 +25,8 @@ def load_recipe(name: str | Path, *, overrides: Sequence[str] = (), variant: str
 
     `overrides` are `key.path=value` in TOML's notation (a bare word is a string); `variant` is one of the tables
     under `[variants]` in the recipe, laid over it. A relative path in a recipe's file is relative to that file, one
-    in an override to the working folder. Raises RecipeError naming every fault.
+    in an override to the working folder. A `kind` among the overrides goes before what belongs to it. Raises
+    RecipeError naming every fault.
     """
     table, where = _read(name)
     if isinstance(name, Path) or _is_toml(str(name)):
@@ -36,7 +37,7 @@ def load_recipe(name: str | Path, *, overrides: Sequence[str] = (), variant: str
             known = ", ".join(sorted(variants)) or "none"
             raise RecipeError(f"{where} has no variant {variant!r}.{did_you_mean(variant, variants)} It has: {known}.")
         table = _overlay(table, variants[variant])
-    for override in overrides:
+    for override in sorted(overrides, key=_sets_no_kind):
         table = _overlay(table, _parse_override(override))
     return check_recipe(table, where=where)
 
@@ -48,6 +49,9 @@ def variants_of(name: str | Path) -> list[str]:
 
 def check_recipe(table: Table, *, where: str) -> Recipe:
     """Return the recipe that a table describes, or raise RecipeError with all of its faults, one a line."""
+    split = table.get("split")
+    if isinstance(split, dict):
+        table = {**table, "split": {"kind": Recipe.model_fields["split"].default.kind, **split}}
     try:
         return Recipe.model_validate(table)
     except ValidationError as error:
@@ -90,13 +94,11 @@ def _is_toml(name: str) -> bool:
 
 
 def _anchor(table: Table, folder: Path) -> None:
-    """Make the source's relative paths relative to `folder`, and a model's weights if they stand there."""
-    source = table.get("source")
-    if isinstance(source, dict):
-        for key in _PATHS:
-            if isinstance(source.get(key), str):
-                source[key] = str(folder / source[key])
+    """Make the relative paths of sources relative to `folder`, and the weights of models if they stand there."""
     for part in tables_in(table):
+        source = part.get("source")
+        if isinstance(source, dict):
+            source.update({key: str(folder / source[key]) for key in _PATHS if isinstance(source.get(key), str)})
         weights = part.get("weights")
         if isinstance(weights, str) and (folder / weights).is_dir():
             part["weights"] = str((folder / weights).resolve())
@@ -122,6 +124,10 @@ def _parse_override(override: str) -> Table:
         value = {part: value}
     parsed: Table = value
     return parsed
+
+
+def _sets_no_kind(override: str) -> bool:
+    return override.partition("=")[0].strip().rpartition(".")[2] != "kind"
 
 
 def _overlay(below: Table, above: Mapping[str, Any]) -> Table:  # Any: TOML values.
@@ -159,9 +165,9 @@ def _keys(location: Sequence[str | int], table: Table) -> list[str]:
     """Return the keys of a location in the table, without the tags that pydantic puts between them."""
     keys: list[str] = []
     here: object = table
-    for i, part in enumerate(location):
+    for part in location:
         inside = isinstance(here, dict) and part in here
-        if isinstance(here, dict) and not inside and here.get("kind") == part and i < len(location) - 1:
+        if part == "[key]" or (isinstance(here, dict) and not inside and here.get("kind") == part):
             continue
         keys.append(str(part))
         here = here[part] if isinstance(here, dict) and inside else None

@@ -4,59 +4,75 @@ import json
 import logging
 import os
 import platform
+import re
 import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypeVar
 
 from siaga.bundle import CHUNK, Bundle, build_classifier, load_bundle, save_bundle, seal_bundle
 from siaga.dataset import Dataset, build_dataset, list_events
-from siaga.errors import DataError, did_you_mean
+from siaga.errors import DataError, RecipeError, did_you_mean
 from siaga.evaluation.page import write_page
 from siaga.evaluation.predictions import write_predictions
 from siaga.evaluation.report import Report, evaluate
-from siaga.files import write_text
+from siaga.files import make_folder, write_text
 from siaga.models.classifier import Progress, silent
 from siaga.post import Post, Prediction
 from siaga.quarantine import Quarantine
-from siaga.recipe import to_toml
+from siaga.recipe import tables_in, to_table, to_toml
 from siaga.schema import EventSplit, GroupedSplit, Linear, Recipe
 from siaga.sources import read_source
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 PARTIAL = ".partial"
+_RECORDS = frozenset({"recipe.toml", "bundle", "report.json", "report.html", "metrics.jsonl", "predictions.parquet"})
+_MORE_RECORDS = frozenset({"pseudo_labels.jsonl", "quarantine.jsonl"})
 _LIBRARIES = ("numpy", "scikit-learn", "torch", "transformers", "catboost", "model2vec")
 
 
 def prepare(recipe: Recipe, *, quarantine: Quarantine) -> Dataset:
-    """Return the recipe's posts in splits; raises DataError for what cannot be trained on."""
+    """Return the recipe's posts in splits.
+
+    Raises DataError for what cannot be trained on, and RecipeError where the recipe names a class that is not there.
+    """
     posts = read_source(recipe.source, quarantine=quarantine)
-    return build_dataset(posts, split=recipe.split, classes=recipe.classes, seed=recipe.seed, quarantine=quarantine)
+    split, classes = recipe.split, recipe.classes
+    dataset = build_dataset(posts, split=split, classes=classes, seed=recipe.seed, quarantine=quarantine)
+    _check_named(recipe, dataset.classes)
+    return dataset
 
 
-def train(recipe: Recipe, out: Path, *, overwrite: bool = False, progress: Progress = silent) -> Report:
+def train(recipe: Recipe, out: str | Path, *, overwrite: bool = False, progress: Progress = silent) -> Report:
     """Train, evaluate on the test split, and fill the run folder `out`; return the report.
 
     `out` appears when everything in it is complete: `recipe.toml`, `bundle/`, `report.json`, `report.html`,
     `metrics.jsonl`, `predictions.parquet`, and, where there are any, `pseudo_labels.jsonl` and `quarantine.jsonl`.
     """
+    out = Path(out)
     _check_out(out, overwrite=overwrite)
-    partial = out.with_name(f".{out.name}{PARTIAL}")
-    shutil.rmtree(partial, ignore_errors=True)
-    partial.mkdir(parents=True)
+    final = out.resolve()
+    _sweep(final)
+    partial = final.with_name(f".{final.name}.{os.getpid()}{PARTIAL}")
+    make_folder(partial)
+    run = _Run(recipe, partial, progress)
     try:
-        report = _Run(recipe, partial, progress).finish()
+        report = run.finish()
+        _check_out(out, overwrite=overwrite)  # Once more: another training may have filled it meanwhile.
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
-    if out.exists():
-        shutil.rmtree(out)
-    partial.rename(out)
+    if final.exists():
+        shutil.rmtree(final)
+    partial.rename(final)
+    if run.quarantine:
+        log.warning("%d rows were set aside or kept in part. See %s.", len(run.quarantine), out / "quarantine.jsonl")
     return report
 
 
@@ -72,7 +88,7 @@ def train_by_event(
     reports = {}
     for event in events:
         held_out = recipe.model_copy(update={"split": recipe.split.model_copy(update={"held_out": event})})
-        reports[event] = train(held_out, out / event, overwrite=overwrite, progress=progress)
+        reports[event] = train(held_out, Path(out) / _folder_name(event), overwrite=overwrite, progress=progress)
     return reports
 
 
@@ -196,10 +212,50 @@ class _Run:
 def _check_out(out: Path, *, overwrite: bool) -> None:
     if out.exists() and not out.is_dir():
         raise DataError(f"{out} is a file. Give a folder with --out.")
-    if out.is_dir() and any(out.iterdir()) and not overwrite:
+    if Path.cwd().is_relative_to(out.resolve()):
+        raise DataError(f"{out} is the working folder, or holds it, and is not replaced. Choose another --out.")
+    found = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if found and not overwrite:
         raise DataError(f"{out} is not empty. Choose another --out, or replace it with --overwrite.")
-    if out.is_dir() and any(out.iterdir()) and not (out / "recipe.toml").exists():
-        raise DataError(f"{out} holds something other than a run, and is not replaced. Choose another --out.")
+    if found and (foreign := sorted(found - _RECORDS - _MORE_RECORDS)):
+        what = f"{out} holds something other than a run ({foreign[0]})"
+        raise DataError(f"{what}, and is not replaced. Choose another --out.")
+    if found and not found >= _RECORDS:
+        raise DataError(f"{out} holds no whole run, and is not replaced. Choose another --out.")
+
+
+def _check_named(recipe: Recipe, classes: Sequence[str]) -> None:
+    """Raise RecipeError where `positive`, a cost or a threshold names a class that is not there."""
+    tables = [part for part in tables_in(to_table(recipe)) if part.get("kind") == "self_training"]
+    thresholds = [name for part in tables for name in part["thresholds"]]
+    for name in [*([recipe.positive] if recipe.positive else []), *recipe.decision.costs, *thresholds]:
+        if name not in classes:
+            hint = did_you_mean(name, classes)
+            raise RecipeError(f"The recipe names the class {name!r}.{hint} The classes are: {', '.join(classes)}.")
+
+
+def _folder_name(event: str) -> str:
+    """Return an event's name as a folder can bear it: one that could lead elsewhere is changed, and told apart."""
+    plain = re.sub(r"[^\w -]+", "_", event)[:80]
+    return event if plain == event else f"{plain}-{sha256(event.encode()).hexdigest()[:8]}"
+
+
+def _sweep(out: Path) -> None:
+    """Remove what killed trainings left beside `out`; a folder whose process is alive stays."""
+    for stale in out.parent.glob(f".{out.name}.*{PARTIAL}"):
+        owner = stale.name.removeprefix(f".{out.name}.").removesuffix(PARTIAL)
+        if owner.isdigit() and not _is_alive(int(owner)):
+            shutil.rmtree(stale, ignore_errors=True)
+
+
+def _is_alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _predict(bundle: Bundle, posts: Sequence[Post], progress: Progress) -> list[Prediction]:

@@ -8,7 +8,7 @@ import typer
 
 def run(
     out: Annotated[Path, typer.Option(help="The folder to fill.")] = Path("demo"),
-    posts: Annotated[int, typer.Option(help="How many labelled posts to make.")] = 1500,
+    posts: Annotated[int, typer.Option(help="How many labelled posts to make.")] = 2000,
 ) -> None:
     """Make a small flood data set, train the flagship, print the table, write the report, predict two posts."""
     from siaga.bundle import load_bundle

@@ -34,6 +34,8 @@ def run(
     write_text(out / "describe.json", text)
     write_page(description, out / "describe.html")
     quarantine.write(out / "quarantine.jsonl")
+    if quarantine:
+        typer.echo(f"{len(quarantine)} rows were set aside or kept in part. See {out / 'quarantine.jsonl'}.", err=True)
     if as_json:
         typer.echo(text)
         return

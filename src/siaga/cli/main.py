@@ -24,9 +24,9 @@ for module in (demo, recipes, show, check, describe, train, evaluate, compare, p
 
 def main() -> None:
     """Run a command: exit code 0, 1 for the user's faults (one line), 2 for wrong usage, 130 when interrupted."""
-    logging.basicConfig(format="%(message)s", level=os.environ.get("SIAGA_LOG", "WARNING").upper(), stream=sys.stderr)
     try:
-        app()
+        _listen()
+        _run()
     except SiagaError as error:
         typer.echo(f"siaga: {error}", err=True)
         sys.exit(1)
@@ -35,3 +35,23 @@ def main() -> None:
         sys.exit(0)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+def _listen() -> None:
+    level = os.environ.get("SIAGA_LOG", "WARNING")
+    if level.upper() not in logging.getLevelNamesMapping():
+        raise SiagaError(f"SIAGA_LOG is {level!r}. Set it to DEBUG, INFO, WARNING or ERROR.")
+    logging.basicConfig(format="%(message)s", level=level.upper(), stream=sys.stderr)
+
+
+def _run() -> None:
+    stdout = sys.stdout
+    try:
+        app()
+    except SystemExit as done:
+        if sys.stdout is not stdout:  # So typer answers a reader that has gone, and exits with 1.
+            sys.stdout = stdout
+            raise BrokenPipeError from None
+        if not done.code:
+            stdout.flush()  # Here, not when Python ends, where a reader that has gone could not be answered any more.
+        raise

@@ -23,18 +23,19 @@ def reading(
 ) -> Iterator[Iterator[Post]]:
     """Give the posts of a file, mapped as the bundle's recipe maps them unless `columns` (what=name) says otherwise.
 
-    Labels are read only when `labelled`. Rows that cannot be read are written to `beside` when the block ends, and
-    counted on stderr.
+    Labels are read only when `labelled`, and one that is a class already is taken as it is. Rows that cannot be read
+    are written to `beside` when the block ends, and counted on stderr.
     """
     from siaga.quarantine import Quarantine
     from siaga.schema import TableSource
     from siaga.sources import read_posts
 
     source = bundle.recipe.source
-    known = dict(source.labels) if isinstance(source, TableSource) else {}
+    mapping = source.labels if isinstance(source, TableSource) else {}
+    known = {**{name: name for name in bundle.classes}, **mapping} if mapping else {}
     quarantine = Quarantine()
     yield read_posts(
-        "-" if posts == "-" else Path(posts),
+        posts,
         columns=_columns(bundle, columns, labelled=labelled),
         labels=known if labelled else None,
         quarantine=quarantine,
@@ -44,6 +45,15 @@ def reading(
     if len(quarantine):
         where = f" See {beside}." if beside is not None else ""
         typer.echo(f"{len(quarantine)} rows were set aside or kept in part.{where}", err=True)
+
+
+def check_apart(posts: str, outputs: Sequence[Path]) -> None:
+    """Raise DataError if an output is the very file that is read."""
+    if posts == "-" or not Path(posts).exists():
+        return
+    for output in outputs:
+        if output.exists() and output.samefile(posts):
+            raise DataError(f"{output} is the file that is read. Choose another name for the output.")
 
 
 def one_post(text: str | None, image: Path | None) -> Post:

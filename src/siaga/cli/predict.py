@@ -21,12 +21,12 @@ def run(
 ) -> None:
     """Answer for each post with its label, its probabilities, and what was read of it.
 
-    Rows that cannot be read go to OUTPUT.quarantine.jsonl (quarantine.jsonl when the output is stdout).
+    Rows that cannot be read go to OUTPUT.quarantine.jsonl (stdout.quarantine.jsonl when the output is stdout).
     """
     from itertools import islice
 
     from siaga.bundle import load_bundle
-    from siaga.cli.posts import one_post, reading
+    from siaga.cli.posts import check_apart, one_post, reading
     from siaga.cli.progress import counted
     from siaga.serving.batch import check_output, write_output
 
@@ -37,6 +37,7 @@ def run(
     if posts is None:
         write_output(loaded.predict([one_post(text, image)]), output)
         return
-    beside = Path("quarantine.jsonl") if output == "-" else Path(f"{output}.quarantine.jsonl")
+    beside = Path(f"{'stdout' if output == '-' else output}.quarantine.jsonl")
+    check_apart(posts, [Path(output), beside])
     with reading(loaded, posts, columns=column, beside=beside) as read:
         write_output(counted(loaded.predict_stream(islice(read, limit))), output)

@@ -11,6 +11,7 @@ from siaga.models.classifier import Progress
 T = TypeVar("T")
 _EVERY_S = 0.2
 _LOG_EVERY_S = 10.0
+_SCOPES = {"round": "round ", "member": "", "fold": "fold "}
 
 
 @contextmanager
@@ -75,7 +76,7 @@ def _worth_a_line(event: Mapping[str, object]) -> bool:
 
 
 def _sentence(step: str, event: Mapping[str, object]) -> str:
-    where = "".join(f"[{event[key]}] " for key in ("member", "round", "fold") if key in event)
+    where = "".join(f"[{name}{event[key]}] " for key, name in _SCOPES.items() if key in event)
     match step:
         case "start":
             return {
@@ -92,7 +93,9 @@ def _sentence(step: str, event: Mapping[str, object]) -> str:
             return (
                 f"self-training round {event['round']}: {event['added']} pseudo-labels, {verdict} ({event['reason']})"
             )
-    shown = {key: value for key, value in event.items() if key not in ("step", "member", "round", "fold")}
+    shown = {key: value for key, value in event.items() if key not in ("step", *_SCOPES)}
+    if step == "epoch":
+        step = f"epoch {shown.pop('epoch')} of {shown.pop('epochs')}:"
     return f"{where}{step} " + ", ".join(f"{key} {_short(value)}" for key, value in shown.items())
 
 

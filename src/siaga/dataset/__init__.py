@@ -95,7 +95,8 @@ def _classes(pool: Pool, classes: Sequence[str]) -> list[str]:
 def _check_parts(pool: Pool, parts: Mapping[str, Rows]) -> None:
     sizes = ", ".join(f"{name} {len(parts[name]):,}" for name in SPLITS)
     if not parts["test"]:
-        raise DataError(f"No post is left to test on ({sizes}). Add posts, or raise split.test.")
+        together = "posts that repeat a text or a picture stay together"
+        raise DataError(f"No post is left to test on ({sizes}). Add posts, or raise split.test; {together}.")
     if not parts["train"]:
         raise DataError(f"No post is left to train on ({sizes}). Add posts, or lower split.test and split.validation.")
     if len(labels := set(pool.labels(parts["train"]))) < 2:

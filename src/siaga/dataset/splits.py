@@ -31,7 +31,7 @@ def choose_parts(pool: Pool, split: SplitSpec, *, seed: int) -> dict[str, Rows]:
     share = _validation_share(split, is_test_given=bool(given["test"]))
     validation = _apart(pool, "validation", given["validation"], test, "test")
     validation = validation or _chosen(pool, split, rest, share, seed)
-    unlabelled = _earlier(pool, split, pool.rows("unlabelled"), test)
+    unlabelled = _allowed(pool, split, pool.rows("unlabelled"), test)
     unlabelled = _apart(pool, "unlabelled", unlabelled, test, "test")
     return {
         "train": _apart(pool, "train", _without(rest, validation), validation, "validation"),
@@ -184,8 +184,8 @@ def _held_out(pool: Pool, rows: Rows, event: str | None) -> Rows:
     return [row for row in rows if pool.posts[row].event == event]
 
 
-def _earlier(pool: Pool, split: SplitSpec, rows: Rows, test: Rows) -> Rows:
-    """Return the unlabelled rows without those from the time, or the event, that training must not know."""
+def _allowed(pool: Pool, split: SplitSpec, rows: Rows, test: Rows) -> Rows:
+    """Return the unlabelled rows without those from the time, the event or a group that training must not know."""
     match split:
         case TimeSplit():
             start = min((time for row in test if (time := pool.posts[row].time) is not None), default=None)
@@ -194,7 +194,11 @@ def _earlier(pool: Pool, split: SplitSpec, rows: Rows, test: Rows) -> Rows:
         case EventSplit():
             late = [row for row in rows if pool.posts[row].event == split.held_out]
             pool.note("unlabelled", "are left out, for they are of the event that is held out", late)
-        case RandomSplit() | GroupedSplit() | GivenSplit():
+        case GroupedSplit():
+            held_out = {pool.posts[row].get(split.column) for row in test} - {None, ""}
+            late = [row for row in rows if pool.posts[row].get(split.column) in held_out]
+            pool.note("unlabelled", f"are left out, for the test posts hold their {split.column}", late)
+        case RandomSplit() | GivenSplit():
             late = []
         case _:
             assert_never(split)

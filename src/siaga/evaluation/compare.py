@@ -49,12 +49,13 @@ class Comparison:
         return "\n".join([f"a = {self.a}", f"b = {self.b}", counts, right, "", *table])
 
 
-def compare(run_a: Path, run_b: Path, *, resamples: int = 2000, seed: int = 0) -> Comparison:
+def compare(run_a: str | Path, run_b: str | Path, *, resamples: int = 2000, seed: int = 0) -> Comparison:
     """Compare the `predictions.parquet` of two run folders on the labelled posts whose ids are in both.
 
     Raises DataError when a run has none, an id stands twice, the runs share no labelled post, or they give one post
     different labels.
     """
+    run_a, run_b = Path(run_a), Path(run_b)
     table_a, table_b = (read_predictions(folder / "predictions.parquet") for folder in (run_a, run_b))
     rows_a, rows_b = _rows_by_id(table_a, run_a), _rows_by_id(table_b, run_b)
     both = sorted(rows_a.keys() & rows_b.keys())

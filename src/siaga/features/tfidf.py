@@ -12,6 +12,8 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from siaga.files import write_text, write_whole
 from siaga.schema import NGrams
 
+_NOTHING_LEFT = ("empty vocabulary", "no terms remain", "max_df corresponds to < documents than min_df")
+
 
 class TfIdf:
     """Sublinear TF-IDF; each of the two n-gram spaces has rows of unit length, and accents are folded."""
@@ -58,8 +60,8 @@ class TfIdf:
 def _fits(vectoriser: Any, texts: Sequence[str]) -> bool:  # Any: scikit-learn is untyped.
     try:
         vectoriser.fit(texts)
-    except ValueError as error:  # "empty vocabulary" or "no terms remain": scikit-learn has no type for it.
-        if "vocabulary" not in str(error) and "no terms remain" not in str(error):
+    except ValueError as error:  # scikit-learn has no type for them.
+        if not any(said in str(error) for said in _NOTHING_LEFT):
             raise
         return False
     return True

@@ -1,4 +1,4 @@
-"""Is a change beyond noise? Macro-F1 from counts, and its paired bootstrap on arrays alone."""
+"""Is a change beyond noise? Macro-F1 from counts with its paired bootstrap, and the mean of paired differences."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +50,13 @@ def paired_difference(
     ]
     low, high = np.quantile(np.concatenate(drawn), (0.025, 0.975))
     return float(value), float(low), float(high)
+
+
+def mean_difference(differences: NDArray[np.float64]) -> tuple[float, float, float]:
+    """Return the mean of paired differences, (n,), and the low and high end of its normal 95 % interval."""
+    mean = float(differences.mean())
+    half = 1.96 * float(differences.std(ddof=1)) / len(differences) ** 0.5 if len(differences) > 1 else float("inf")
+    return mean, mean - half, mean + half
 
 
 def _difference(weights: Counts, parts: NDArray[np.float64]) -> NDArray[np.float64]:

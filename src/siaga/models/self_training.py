@@ -12,9 +12,9 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from siaga.models.calibrated import CalibratedClassifier
+from siaga.models.calibrated import TINY, CalibratedClassifier
 from siaga.models.classifier import Answer, Probabilities, Progress, build_model, class_indices, scoped, silent
-from siaga.models.noise import paired_difference
+from siaga.models.noise import mean_difference, paired_difference
 from siaga.post import Post
 from siaga.schema import SelfTraining
 
@@ -127,14 +127,20 @@ class SelfTrainingClassifier:
         return ""
 
     def _judge(self, candidate: CalibratedClassifier, validation: Sequence[Post]) -> dict[str, object]:
-        """Compare macro-F1 before and after the round on the held-out posts, paired by post."""
+        """Compare macro-F1 and log loss before and after the round on the held-out posts, paired by post.
+
+        Log loss is there because it notices harm in the probabilities that few posts do not show in macro-F1.
+        """
         if not validation:
             return {"kept": True, "reason": "the guard is off"}
         labels = np.array([self.classes_.index(str(post.label)) for post in validation])
         before, after = self._model.predict_proba(validation), candidate.predict_proba(validation)
         difference, low, high = paired_difference(labels, before, after, seed=self.seed)
-        kept = {"no_loss": high >= 0.0, "gain": low > 0.0, "off": True}[self.spec.guard]
-        said = f"macro-F1 {difference:+.4f} [{low:+.4f}, {high:+.4f}] on {len(labels)} held-out posts"
+        loss, loss_low, loss_high = mean_difference(_log_loss(after, labels) - _log_loss(before, labels))
+        unharmed = high >= 0.0 and loss_low <= 0.0
+        kept = {"no_loss": unharmed, "gain": unharmed and low > 0.0, "off": True}[self.spec.guard]
+        f1 = f"macro-F1 {difference:+.4f} [{low:+.4f}, {high:+.4f}]"
+        said = f"{f1}, log loss {loss:+.4f} [{loss_low:+.4f}, {loss_high:+.4f}] on {len(labels)} held-out posts"
         return {"kept": kept, "reason": said, "difference": difference, "low": low, "high": high}
 
 
@@ -183,6 +189,11 @@ def _in_proportion(chosen: Sequence[PseudoLabel], labelled: NDArray[np.int64]) -
             left[one.label] -= 1
             kept.append(one)
     return kept
+
+
+def _log_loss(probabilities: Probabilities, labels: NDArray[np.int64]) -> NDArray[np.float64]:
+    losses: NDArray[np.float64] = -np.log(probabilities[np.arange(len(labels)), labels].clip(TINY))
+    return losses
 
 
 def _tell(

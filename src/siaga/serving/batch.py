@@ -1,28 +1,32 @@
-"""Predictions into a file that is whole or absent: JSON lines, CSV or Parquet, or lines on stdout."""
+"""Predictions into a file that is whole or absent, and back: JSON lines, CSV or Parquet; or lines on stdout."""
 
 import csv
 import io
 import json
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from siaga.errors import DataError, did_you_mean
 from siaga.files import write_whole
 from siaga.post import Prediction
+from siaga.serving.flat import Cell, FlatColumns
 
 CHUNK = 512
 FORMATS = (".jsonl", ".csv", ".parquet")
-_FORMULA = ("=", "+", "-", "@", "\t", "\r", "'")
+_CELL_CHARACTERS = 1 << 24
+_GUARD = "'"
+_FORMULA = (*"=+-@\t\r\n＝＋－＠", _GUARD)  # What makes a spreadsheet see a formula, and the guard itself.
 
 
 def write_output(predictions: Iterable[Prediction], output: str) -> None:
     """Write predictions to `output` (`.jsonl`, `.csv`, `.parquet`), or as JSON lines to stdout for `-`.
 
-    The file appears when the last prediction is in it, never before.
+    The file appears when the last prediction is in it, never before. In CSV, a text that a spreadsheet could take
+    for a formula gets an apostrophe in front; `read_output` takes it off again, other readers do not.
     """
     if output == "-":
         for prediction in predictions:
@@ -40,6 +44,23 @@ def write_output(predictions: Iterable[Prediction], output: str) -> None:
                 stream.writelines(to_json(prediction).encode() + b"\n" for prediction in predictions)
 
 
+def read_output(path: Path) -> Iterator[Prediction]:
+    """Yield the predictions that `write_output` wrote, exactly as they were.
+
+    Only here is the apostrophe in front of a CSV cell undone: in a table from elsewhere it belongs to the text, so
+    `siaga.sources` leaves it. Half of a surrogate pair stays as CSV holds it, written as `\\udXXX`. Raises DataError
+    for a file that is something else.
+    """
+    check_output(str(path))
+    if not path.is_file():
+        raise DataError(f"There is no file {path}. Check the path.")
+    read = {".csv": _read_csv, ".parquet": _read_parquet, ".jsonl": _read_jsonl}[path.suffix]
+    try:
+        yield from read(path)
+    except (ValueError, KeyError, TypeError, csv.Error, OSError) as error:
+        raise DataError(f"{path} does not hold predictions of siaga: {error}. Predict again.") from None
+
+
 def check_output(output: str) -> None:
     """Raise DataError, before any work is done, if no file can be written to `output`."""
     path = Path(output)
@@ -55,54 +76,61 @@ def to_json(prediction: Prediction) -> str:
     return json.dumps(asdict(prediction), ensure_ascii=True)
 
 
-def _flat(prediction: Prediction) -> dict[str, Any]:  # Any: a cell is text, a number or None.
-    return {
-        "id": prediction.id,
-        "label": prediction.label,
-        "confidence": prediction.confidence,
-        **{f"probability_{name}": value for name, value in prediction.probabilities.items()},
-        "used": " ".join(prediction.used),
-        **{f"{member}_{name}": value for member, row in prediction.members.items() for name, value in row.items()},
-        "model": prediction.model,
-        "error": prediction.error,
-    }
-
-
 def _write_csv(predictions: Iterable[Prediction], stream: IO[bytes]) -> None:
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="", errors="backslashreplace", write_through=True)
-    writer: csv.DictWriter[str] | None = None
-    for prediction in predictions:
-        row = _flat(prediction)
-        if writer is None:
-            writer = csv.DictWriter(text, fieldnames=list(row), lineterminator="\n")
-            writer.writeheader()
-        writer.writerow({key: _guarded(value) for key, value in row.items()})
+    writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # A bare CR would end a row.
+    columns, source = _begun(predictions)
+    writer.writerow(columns.names)
+    writer.writerows(map(_guarded, columns.row(prediction)) for prediction in source)
     text.detach()
 
 
-def _guarded(cell: object) -> object:
+def _read_csv(path: Path) -> Iterator[Prediction]:
+    csv.field_size_limit(max(csv.field_size_limit(), _CELL_CHARACTERS))  # The process's own; only ever raised.
+    with path.open(encoding="utf-8", newline="") as stream:
+        rows = csv.reader(stream, strict=True)
+        columns = FlatColumns.named(next(rows, []))
+        for row in rows:
+            yield columns.prediction([cell.removeprefix(_GUARD) for cell in row])
+
+
+def _guarded(cell: Cell) -> Cell:
     """Return a cell that no spreadsheet takes for a formula: such text gets an apostrophe in front."""
-    return f"'{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+    return f"{_GUARD}{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def _write_parquet(predictions: Iterable[Prediction], stream: IO[bytes]) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    columns, source = _begun(predictions)
+    types = [pa.float64() if is_number else pa.string() for is_number in columns.are_numbers]
+    schema = pa.schema(list(zip(columns.names, types, strict=True)))
+    with pq.ParquetWriter(stream, schema) as writer:
+        while rows := [columns.row(prediction) for prediction in islice(source, CHUNK)]:
+            arrays = [pa.array(cells, kind) for cells, kind in zip(zip(*rows, strict=True), types, strict=True)]
+            writer.write_batch(pa.record_batch(arrays, schema=schema))
+
+
+def _read_parquet(path: Path) -> Iterator[Prediction]:
+    import pyarrow.parquet as pq
+
+    with pq.ParquetFile(path) as file:
+        columns = FlatColumns.named(file.schema_arrow.names)
+        for batch in file.iter_batches(CHUNK):
+            cells = [column.to_pylist() for column in batch.columns]
+            yield from map(columns.prediction, zip(*cells, strict=True))
+
+
+def _read_jsonl(path: Path) -> Iterator[Prediction]:
+    with path.open("rb") as stream:
+        for line in stream:
+            values = json.loads(line)
+            yield Prediction(**{**values, "used": tuple(values["used"])})
+
+
+def _begun(predictions: Iterable[Prediction]) -> tuple[FlatColumns, Iterator[Prediction]]:
+    """Return the columns, which the first prediction decides, and all predictions."""
     source = iter(predictions)
-    writer: pq.ParquetWriter | None = None
-    while chunk := [_flat(prediction) for prediction in islice(source, CHUNK)]:
-        table = pa.Table.from_pylist(chunk, schema=writer.schema if writer else _schema(chunk[0]))
-        writer = writer or pq.ParquetWriter(stream, table.schema)
-        writer.write_table(table)
-    if writer:
-        writer.close()
-    else:
-        pq.write_table(pa.table({"id": pa.array([], pa.string())}), stream)
-
-
-def _schema(row: dict[str, Any]) -> Any:  # Any: pyarrow is untyped.
-    import pyarrow as pa
-
-    types = {key: pa.float64() if isinstance(value, float) else pa.string() for key, value in row.items()}
-    return pa.schema(list(types.items()))
+    first = list(islice(source, 1))
+    return FlatColumns.of(first[0]) if first else FlatColumns(), chain(first, source)

@@ -7,7 +7,7 @@ used, and a part of a row that cannot, goes to the quarantine with its line and 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
-from typing import Literal, assert_never
+from typing import assert_never
 
 from siaga.post import Post
 from siaga.quarantine import Quarantine
@@ -41,7 +41,7 @@ def read_source(spec: SourceSpec, *, quarantine: Quarantine) -> dict[str, Iterat
 
 
 def read_posts(
-    path: Path | Literal["-"],
+    path: str | Path,
     *,
     quarantine: Quarantine,
     columns: Columns = _SAME_NAMES,
@@ -56,4 +56,6 @@ def read_posts(
     from siaga.sources.reading import Reading
     from siaga.sources.table import read_table
 
-    return read_table(path, Reading(columns, labels, image_root=image_root), quarantine=quarantine)
+    return read_table(
+        "-" if path == "-" else Path(path), Reading(columns, labels, image_root=image_root), quarantine=quarantine
+    )

@@ -78,7 +78,10 @@ _TEMPLATES: dict[TextKind, tuple[str, ...]] = {
 }
 
 _PHRASES: dict[str, tuple[str, ...]] = {
-    "water": ("banjir", "banjir", "banjir rob", "air", "genangan banjir", "genangan air", "kebanjiran", "luapan kali"),
+    "water": (
+        *("banjir",) * 5,
+        *("banjir rob", "air banjir", "genangan banjir", "genangan air", "kebanjiran", "luapan kali"),
+    ),
     "depth": (
         *("{cm}cm", "{cm} cm", "setinggi {cm}cm", "sekitar {cm} cm", "sudah {cm}cm", "ketinggian {cm} cm"),
         *("sepinggang", "selutut", "sedada orang dewasa", "semata kaki", "hampir sebetis", "sepaha"),

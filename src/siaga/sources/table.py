@@ -25,6 +25,8 @@ Value = TypeVar("Value")
 def read_tables(spec: TableSource, *, quarantine: Quarantine) -> dict[str, Iterator[Post]]:
     """Return the posts of each file that the source names; files of one name get ids that tell them apart."""
     files = named_paths(spec)
+    if spec.image_root is not None and not spec.image_root.is_dir():
+        raise DataError(f"{spec.image_root} is not a folder of images. Set source.image_root, or leave it out.")
     stems = [_stem(path) for path in files.values()]
     posts = {}
     for (key, path), stem in zip(files.items(), stems, strict=True):

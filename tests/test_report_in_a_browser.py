@@ -1,0 +1,115 @@
+"""The pages as a browser shows them: no text of a post runs, nothing sticks out, and there is something to see."""
+
+import csv
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from siaga.post import Post
+from tests.made import made_posts
+from tests.test_cli import RECIPE, siaga
+from tests.test_evaluation_page import Elements
+
+REQUIRED = "SIAGA_REQUIRE_BROWSER"
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars")
+WIDTH = 1200
+MARK = "document.title='ran';document.body.append(Object.assign(document.createElement('i'),{id:'ran'}))"
+PAYLOADS = (
+    f"<script>{MARK}</script>",
+    f'<img src=x onerror="{MARK}">',
+    f'"><svg onload="{MARK}">',
+    f'</style></title></pre><body onload="{MARK}">',
+    f'\'"><details open ontoggle="{MARK}">',
+)
+LONG = "banjir" * 120
+PAGES = ("run/report.html", "described/describe.html")
+
+
+@pytest.fixture(scope="module")
+def browser() -> str:
+    found = shutil.which("chromium")
+    if found is None and os.environ.get(REQUIRED) == "1":
+        pytest.fail(f"chromium is not installed, and {REQUIRED} is 1")
+    if found is None:
+        pytest.skip(f"chromium is not installed; with {REQUIRED}=1 this fails")
+    return found
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run and a description of posts whose texts, ids, events and classes are out to do harm."""
+    folder = tmp_path_factory.mktemp("hostile")
+    (folder / "mine.toml").write_text(RECIPE.format(extra=""))
+    with (folder / "posts.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["id", "tweet", "image", "label", "event"])
+        writer.writerows(_row(folder, number, post) for number, post in enumerate(made_posts(160)))
+    for arguments in (("train", "mine.toml", "--out", "run"), ("describe", "mine.toml", "--out", "described")):
+        done = siaga(*arguments, cwd=folder)
+        assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_the_payloads_do_run_where_they_are_not_escaped(browser: str, tmp_path: Path) -> None:
+    for number, payload in enumerate(PAYLOADS):
+        page = tmp_path / f"{number}.html"
+        page.write_text(f"<!doctype html><title>calm</title><body><p>{payload}</p>")
+        assert "ran" in {each.get("id") for each in Elements(dom_of(browser, page, tmp_path)).named("i")}, payload
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_no_text_of_a_post_runs(browser: str, project: Path, tmp_path: Path, page: str) -> None:
+    dom = dom_of(browser, project / page, tmp_path)
+    assert all(f"{n}&lt;" in dom or f"{n}'" in dom or f'{n}"' in dom for n in range(len(PAYLOADS)))
+    assert "<title>ran" not in dom
+    assert "ran" not in {attributes.get("id") for _, attributes in Elements(dom).found}
+
+
+@pytest.mark.parametrize("width", [WIDTH, 800])
+@pytest.mark.parametrize("page", PAGES)
+def test_nothing_sticks_out_to_the_right(browser: str, project: Path, tmp_path: Path, page: str, width: int) -> None:
+    measure = "document.body.dataset.widths=[document.documentElement.scrollWidth,innerWidth]"
+    copy = tmp_path / "copy.html"
+    copy.write_text((project / page).read_text().replace("</body>", f"<script>{measure}</script></body>"))
+    [body] = Elements(dom_of(browser, copy, tmp_path, width=width)).named("body")
+    assert body["data-widths"] == f"{width},{width}"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_there_is_something_to_see(browser: str, project: Path, tmp_path: Path, page: str) -> None:
+    picture = tmp_path / "page.png"
+    browse(browser, project / page, tmp_path, f"--screenshot={picture}")
+    with Image.open(picture) as image:
+        assert image.width == WIDTH
+        colours = image.convert("RGB").getcolors(1 << 20)
+    assert colours is not None
+    assert len(colours) > 100
+    assert max(count for count, _ in colours) < 0.95 * sum(count for count, _ in colours)
+
+
+def dom_of(browser: str, page: Path, scratch: Path, *, width: int = WIDTH) -> str:
+    return browse(browser, page, scratch, "--dump-dom", width=width)
+
+
+def browse(browser: str, page: Path, scratch: Path, *flags: str, width: int = WIDTH) -> str:
+    """Open a page in a browser that knows nothing yet, and return what it printed."""
+    where = (f"--user-data-dir={scratch / 'profile'}", f"--window-size={width},900")
+    command = [browser, *FLAGS, *where, *flags, page.as_uri()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr[-2000:]
+    return done.stdout
+
+
+def _row(folder: Path, number: int, post: Post) -> list[object]:
+    payload = f"{number % len(PAYLOADS)}{PAYLOADS[number % len(PAYLOADS)]}"
+    name = f"{number}{payload}" if number % 8 == 0 else f"{number}-{LONG[:200]}" if number % 8 == 1 else str(number)
+    text = f"{post.text or 'air'} {payload if number % 3 else LONG}"
+    image = ""
+    if isinstance(post.image, bytes):
+        image = f"{number}.png"
+        (folder / image).write_bytes(post.image)
+    return [name, text, image, post.label, payload if number % 2 else LONG[:100]]
