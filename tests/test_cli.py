@@ -145,6 +145,8 @@ def test_describe_and_check_say_what_is_in_the_data(project: Path, tmp_path: Pat
     assert done.returncode == 0, done.stderr
     assert json.loads((tmp_path / "describe.json").read_text())
     assert "<html" in (tmp_path / "describe.html").read_text()
+    done = siaga("describe", "mine.toml", "--split", "--out", tmp_path, "--json", cwd=project)
+    assert {"train", "validation", "test"} <= set(json.loads(done.stdout)["splits"])
     done = siaga("check", "mine.toml", cwd=project)
     assert "can be trained" in done.stdout
 

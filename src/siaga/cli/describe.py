@@ -17,19 +17,24 @@ def run(
     settings: Settings = [],
     variant: Variant = None,
     seed: Seed = None,
+    split: Annotated[bool, typer.Option("--split", help="Describe the splits that training would use.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Describe a recipe's data as it comes, file by file: one HTML page, JSON, and the findings on stdout."""
+    """Describe a recipe's data as it comes (or split by split): one HTML page, JSON, and the findings on stdout."""
     from siaga.describe import describe, write_page
     from siaga.files import write_text
     from siaga.quarantine import Quarantine
     from siaga.recipe import load_recipe
     from siaga.sources import read_source
+    from siaga.workflow import prepare
 
     quarantine = Quarantine()
     checked = load_recipe(recipe, overrides=with_seed(settings, seed), variant=variant)
-    posts = read_source(checked.source, quarantine=quarantine)
-    description = describe({part: list(found) for part, found in posts.items()}, seed=checked.seed)
+    if split:
+        parts = prepare(checked, quarantine=quarantine).splits()
+    else:
+        parts = {name: list(posts) for name, posts in read_source(checked.source, quarantine=quarantine).items()}
+    description = describe(parts, seed=checked.seed)
     text = json.dumps(description.to_dict(), ensure_ascii=True, indent=1)
     write_text(out / "describe.json", text)
     write_page(description, out / "describe.html")
