@@ -17,7 +17,7 @@ $(SETUP): pyproject.toml constraints.txt
 	touch $@
 
 demo: $(SETUP)   ## make a small flood data set, train the flagship, print the table, write demo/report.html
-	$(BIN)/siaga demo --out demo
+	$(BIN)/siaga demo --out demo --overwrite
 
 test: $(SETUP)   ## run the tests
 	$(BIN)/python -m pytest

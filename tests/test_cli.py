@@ -158,6 +158,28 @@ def test_recipes_show_and_doctor_answer(project: Path) -> None:
     assert "every byte as sealed" in done.stdout
 
 
+def test_a_column_that_only_the_recipe_names_may_be_missing_and_one_that_the_user_names_may_not(tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(RECIPE.format(extra="").replace("}", ', id = "number" }'))
+    with (tmp_path / "posts.csv").open("w", newline="") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(["number", "tweet", "label"])
+        writer.writerows([post.id, post.text, post.label] for post in made_posts(80) if post.text)
+    assert siaga("train", "mine.toml", "--out", "run", cwd=tmp_path).returncode == 0
+    (tmp_path / "new.csv").write_text("tweet\nbanjir di jalan\n")
+    done = siaga("predict", "run/bundle", "new.csv", cwd=tmp_path)
+    assert json.loads(done.stdout)["id"] == "new:2"
+    done = siaga("predict", "run/bundle", "new.csv", "--column", "id=number", cwd=tmp_path)
+    assert done.returncode == 1
+    assert "lacks the column 'number'" in done.stderr
+
+
+def test_an_evaluation_or_a_demo_never_replaces_a_run_unasked(project: Path) -> None:
+    for command in (("evaluate", "run/bundle", "posts.csv", "--out", "run"), ("demo", "--out", "run")):
+        done = siaga(*command, cwd=project)
+        assert done.returncode == 1
+        assert "Choose another --out" in done.stderr
+
+
 FAULTS = {
     "a missing column": ("--set", "source.columns.text=twet", "lacks the column 'twet'"),
     "a wrong path": ("--set", "source.path=post.csv", "posts.csv"),

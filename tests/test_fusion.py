@@ -5,7 +5,7 @@ import pytest
 
 from siaga.models.classifier import Prior
 from siaga.models.combiner import Combiner
-from siaga.models.folds import fold_of_each
+from siaga.models.folds import NO_FOLD, fold_of_each
 from siaga.models.fusion import FusionClassifier
 from siaga.post import Post
 from siaga.schema import Fusion, Linear
@@ -52,8 +52,9 @@ def test_the_combiner_learns_from_answers_on_posts_that_the_members_had_not_seen
     assert (np.abs(answer.probabilities[:, 0] - 0.5) < 0.3).mean() > 0.9
 
 
-def test_equal_texts_share_a_fold_and_classes_are_spread_over_all() -> None:
-    posts = [*made_posts(90), *(Post(f"copy-{i}", text="Sama saja!", label="INFO") for i in range(10))]
+def test_copies_share_a_fold_and_classes_are_spread_over_all() -> None:
+    copies = [Post(f"copy-{i}", text="Sama saja!", image=b"one" if i % 2 else None, label="INFO") for i in range(9)]
+    posts = [*made_posts(90), *copies, Post("copy-9", text="Lain lagi.", image=b"one", label="INFO")]
     fold = fold_of_each(posts, folds=3, seed=0)
     assert len(set(fold[90:].tolist())) == 1
     counts = [
@@ -62,6 +63,16 @@ def test_equal_texts_share_a_fold_and_classes_are_spread_over_all() -> None:
     assert counts == [15, 15, 15]
     shuffled = np.random.default_rng(0).permutation(100)
     np.testing.assert_array_equal(fold_of_each([posts[i] for i in shuffled], folds=3, seed=0), fold[shuffled])
+
+
+def test_a_pseudo_labelled_post_trains_the_members_and_never_the_combiner() -> None:
+    posts = made_posts(60)
+    wrong = [Post(f"w{i}", text=f"banjir {i}").with_pseudo_label("NO_INFO") for i in range(30)]
+    assert set(fold_of_each([*posts, *wrong], folds=3, seed=0)[60:].tolist()) == {NO_FOLD}
+    spec = Fusion(members={"words": WORDS, "letters": LETTERS}, folds=3)
+    asked = [Post("1", text="banjir")]
+    before, after = (FusionClassifier(spec).fit(known).answer(asked) for known in (posts, [*posts, *wrong]))
+    assert after.members["words"][0, 0] < before.members["words"][0, 0]
 
 
 def test_the_class_frequencies_are_smoothed_and_carry_no_evidence() -> None:

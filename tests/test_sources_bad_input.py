@@ -183,7 +183,8 @@ def test_image_paths_are_relative_to_the_table_or_to_the_image_root(tmp_path: Pa
         (tmp_path / name).write_bytes(b"")
     (tmp_path / "a/t.csv").write_text("image\nx.jpg\n")
     inside = list(read_posts(tmp_path / "a/t.csv", quarantine=Quarantine()))
-    rooted = list(read_posts(tmp_path / "a/t.csv", image_root=tmp_path / "b", quarantine=Quarantine()))
+    source = TableSource(path=tmp_path / "a/t.csv", image_root=tmp_path / "b")
+    rooted = list(read_source(source, quarantine=Quarantine())["posts"])
     assert [inside[0].image, rooted[0].image] == [tmp_path / "a/x.jpg", tmp_path / "b/x.jpg"]
 
 
@@ -234,7 +235,7 @@ def test_all_missing_columns_are_named_with_what_there_is(tmp_path: Path, name: 
         list(read_source(spec, quarantine=Quarantine())["posts"])
     assert str(caught.value) == (
         f"{tmp_path / name} lacks the columns 'text', 'keyword', 'event'. Did you mean 'txt'? It has: id, txt. "
-        "Set source.columns.text or source.columns.fields or source.where."
+        "Set source.columns.text (or --column text=NAME) or source.columns.fields or source.where."
     )
 
 

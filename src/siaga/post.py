@@ -25,7 +25,8 @@ class Post:
     """One item. Everything but the id may be missing; blank text counts as missing, never as a text.
 
     `image` is a file's path or an encoded file's bytes (JPEG, PNG, WebP or GIF); it is decoded where it is used.
-    `time` is aware and in UTC; `fields` holds further columns by name.
+    `time` is aware and in UTC; `fields` holds further columns by name. `is_pseudo_labelled` marks a label that a
+    classifier gave: such a post may train, but is never what anything is measured on.
     """
 
     id: str
@@ -37,10 +38,13 @@ class Post:
     place: Place | None = None
     event: str | None = None
     fields: Mapping[str, str] = field(default_factory=dict)
+    is_pseudo_labelled: bool = False
 
     def __post_init__(self) -> None:
         if self.text is not None and not self.text.strip():
             object.__setattr__(self, "text", None)
+        if isinstance(self.image, str):
+            object.__setattr__(self, "image", Path(self.image))
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
@@ -50,6 +54,10 @@ class Post:
     def with_label(self, label: str | None) -> "Post":
         """Return the same post with another label."""
         return replace(self, label=label)
+
+    def with_pseudo_label(self, label: str) -> "Post":
+        """Return the same post with a label that a classifier gave."""
+        return replace(self, label=label, is_pseudo_labelled=True)
 
     def without_image(self) -> "Post":
         """Return the same post with its image missing."""

@@ -4,36 +4,31 @@ import json
 import logging
 import os
 import platform
-import re
-import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from hashlib import sha256
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TypeVar
 
 from siaga.bundle import CHUNK, Bundle, build_classifier, load_bundle, save_bundle, seal_bundle
 from siaga.dataset import Dataset, build_dataset, list_events
-from siaga.errors import DataError, RecipeError, did_you_mean
+from siaga.errors import DataError, RecipeError, SiagaError, did_you_mean
 from siaga.evaluation.page import write_page
 from siaga.evaluation.predictions import write_predictions
 from siaga.evaluation.report import Report, evaluate
-from siaga.files import make_folder, write_text
+from siaga.files import write_text
 from siaga.models.classifier import Progress, silent
 from siaga.post import Post, Prediction
 from siaga.quarantine import Quarantine
 from siaga.recipe import tables_in, to_table, to_toml
+from siaga.run_folder import check_no_run, fill_run, folder_name
 from siaga.schema import EventSplit, GroupedSplit, Linear, Recipe
 from siaga.sources import read_source
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-PARTIAL = ".partial"
-_RECORDS = frozenset({"recipe.toml", "bundle", "report.json", "report.html", "metrics.jsonl", "predictions.parquet"})
-_MORE_RECORDS = frozenset({"pseudo_labels.jsonl", "quarantine.jsonl"})
 _LIBRARIES = ("numpy", "scikit-learn", "torch", "transformers", "catboost", "model2vec")
 
 
@@ -55,24 +50,16 @@ def train(recipe: Recipe, out: str | Path, *, overwrite: bool = False, progress:
     `out` appears when everything in it is complete: `recipe.toml`, `bundle/`, `report.json`, `report.html`,
     `metrics.jsonl`, `predictions.parquet`, and, where there are any, `pseudo_labels.jsonl` and `quarantine.jsonl`.
     """
-    out = Path(out)
-    _check_out(out, overwrite=overwrite)
-    final = out.resolve()
-    _sweep(final)
-    partial = final.with_name(f".{final.name}.{os.getpid()}{PARTIAL}")
-    make_folder(partial)
-    run = _Run(recipe, partial, progress)
+    out, quarantine = Path(out), Quarantine()
     try:
-        report = run.finish()
-        _check_out(out, overwrite=overwrite)  # Once more: another training may have filled it meanwhile.
-    except BaseException:
-        shutil.rmtree(partial, ignore_errors=True)
+        with fill_run(out, overwrite=overwrite) as folder:
+            report = _Run(recipe, folder, progress, quarantine).finish()
+    except SiagaError:
+        for reason, count in quarantine.counts.most_common(5):
+            log.warning("Before that, %d rows were set aside or kept in part: %s", count, reason)
         raise
-    if final.exists():
-        shutil.rmtree(final)
-    partial.rename(final)
-    if run.quarantine:
-        log.warning("%d rows were set aside or kept in part. See %s.", len(run.quarantine), out / "quarantine.jsonl")
+    if quarantine:
+        log.warning("%d rows were set aside or kept in part. See %s.", len(quarantine), out / "quarantine.jsonl")
     return report
 
 
@@ -88,7 +75,7 @@ def train_by_event(
     reports = {}
     for event in events:
         held_out = recipe.model_copy(update={"split": recipe.split.model_copy(update={"held_out": event})})
-        reports[event] = train(held_out, Path(out) / _folder_name(event), overwrite=overwrite, progress=progress)
+        reports[event] = train(held_out, Path(out) / folder_name(event), overwrite=overwrite, progress=progress)
     return reports
 
 
@@ -101,7 +88,8 @@ class Evaluation:
     predictions: list[Prediction]
 
     def write(self, out: Path) -> None:
-        """Write `report.json`, `report.html` and `predictions.parquet` into `out`."""
+        """Write `report.json`, `report.html` and `predictions.parquet` into `out`, which must not hold a run."""
+        check_no_run(out)
         write_predictions(out / "predictions.parquet", self.posts, self.predictions)
         self.report.write(out / "report.json")
         write_page(self.report, out / "report.html", posts=self.posts, predictions=self.predictions)
@@ -140,7 +128,7 @@ class _Run:
     recipe: Recipe
     folder: Path
     progress: Progress
-    quarantine: Quarantine = field(default_factory=Quarantine)
+    quarantine: Quarantine
     events: list[Mapping[str, object]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -209,21 +197,6 @@ class _Run:
         return result
 
 
-def _check_out(out: Path, *, overwrite: bool) -> None:
-    if out.exists() and not out.is_dir():
-        raise DataError(f"{out} is a file. Give a folder with --out.")
-    if Path.cwd().is_relative_to(out.resolve()):
-        raise DataError(f"{out} is the working folder, or holds it, and is not replaced. Choose another --out.")
-    found = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    if found and not overwrite:
-        raise DataError(f"{out} is not empty. Choose another --out, or replace it with --overwrite.")
-    if found and (foreign := sorted(found - _RECORDS - _MORE_RECORDS)):
-        what = f"{out} holds something other than a run ({foreign[0]})"
-        raise DataError(f"{what}, and is not replaced. Choose another --out.")
-    if found and not found >= _RECORDS:
-        raise DataError(f"{out} holds no whole run, and is not replaced. Choose another --out.")
-
-
 def _check_named(recipe: Recipe, classes: Sequence[str]) -> None:
     """Raise RecipeError where `positive`, a cost or a threshold names a class that is not there."""
     tables = [part for part in tables_in(to_table(recipe)) if part.get("kind") == "self_training"]
@@ -232,30 +205,6 @@ def _check_named(recipe: Recipe, classes: Sequence[str]) -> None:
         if name not in classes:
             hint = did_you_mean(name, classes)
             raise RecipeError(f"The recipe names the class {name!r}.{hint} The classes are: {', '.join(classes)}.")
-
-
-def _folder_name(event: str) -> str:
-    """Return an event's name as a folder can bear it: one that could lead elsewhere is changed, and told apart."""
-    plain = re.sub(r"[^\w -]+", "_", event)[:80]
-    return event if plain == event else f"{plain}-{sha256(event.encode()).hexdigest()[:8]}"
-
-
-def _sweep(out: Path) -> None:
-    """Remove what killed trainings left beside `out`; a folder whose process is alive stays."""
-    for stale in out.parent.glob(f".{out.name}.*{PARTIAL}"):
-        owner = stale.name.removeprefix(f".{out.name}.").removesuffix(PARTIAL)
-        if owner.isdigit() and not _is_alive(int(owner)):
-            shutil.rmtree(stale, ignore_errors=True)
-
-
-def _is_alive(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _predict(bundle: Bundle, posts: Sequence[Post], progress: Progress) -> list[Prediction]:

@@ -9,6 +9,7 @@ import typer
 def run(
     out: Annotated[Path, typer.Option(help="The folder to fill.")] = Path("demo"),
     posts: Annotated[int, typer.Option(help="How many labelled posts to make.")] = 2000,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an earlier run in the folder.")] = False,
 ) -> None:
     """Make a small flood data set, train the flagship, print the table, write the report, predict two posts."""
     from siaga.bundle import load_bundle
@@ -21,7 +22,7 @@ def run(
 
     recipe = load_recipe("flood-triage", overrides=[f"source.posts={posts}"])
     with hearing() as progress:
-        report = train(recipe, out, overwrite=True, progress=progress)
+        report = train(recipe, out, overwrite=overwrite, progress=progress)
     typer.echo(table_of(report))
     typer.echo(f"\nThe report: {out / 'report.html'}\nThe bundle: {out / 'bundle'}\n\nTwo predictions from it:")
     examples = [

@@ -23,8 +23,11 @@ def run(
     from siaga.cli.posts import reading
     from siaga.cli.progress import hearing
     from siaga.cli.tables import table_of
+    from siaga.run_folder import check_no_run
     from siaga.workflow import evaluate_bundle
 
+    if out:
+        check_no_run(out)
     loaded = load_bundle(bundle)
     beside = out / "quarantine.jsonl" if out else None
     with (

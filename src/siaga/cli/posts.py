@@ -1,6 +1,6 @@
 """How commands read posts for a bundle: its columns or the user's, and a quarantine beside the output."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,6 +23,7 @@ def reading(
 ) -> Iterator[Iterator[Post]]:
     """Give the posts of a file, mapped as the bundle's recipe maps them unless `columns` (what=name) says otherwise.
 
+    A column that only the recipe names may be missing: a file to predict need not have all that there was to train.
     Labels are read only when `labelled`, and one that is a class already is taken as it is. Rows that cannot be read
     are written to `beside` when the block ends, and counted on stderr.
     """
@@ -34,10 +35,12 @@ def reading(
     mapping = source.labels if isinstance(source, TableSource) else {}
     known = {**{name: name for name in bundle.classes}, **mapping} if mapping else {}
     quarantine = Quarantine()
+    given = _given(columns)
     yield read_posts(
         posts,
-        columns=_columns(bundle, columns, labelled=labelled),
+        columns=_columns(bundle, given, labelled=labelled),
         labels=known if labelled else None,
+        demands=[*given, "label"],
         quarantine=quarantine,
     )
     if beside is not None:
@@ -70,17 +73,24 @@ def one_post(text: str | None, image: Path | None) -> Post:
     return post
 
 
-def _columns(bundle: "Bundle", given: Sequence[str], *, labelled: bool) -> "Columns":
+def _given(columns: Sequence[str]) -> dict[str, str]:
+    """Return the columns that the user names, by the part of a post that they hold."""
+    from siaga.schema import Columns
+
+    given = {}
+    for pair in columns:
+        part, equals, name = pair.partition("=")
+        if not equals or part not in Columns.model_fields or part == "fields":
+            hint = did_you_mean(part, Columns.model_fields)
+            raise DataError(f"--column {pair!r} is not WHAT=NAME.{hint} Write for example --column text=tweet.")
+        given[part] = name
+    return given
+
+
+def _columns(bundle: "Bundle", given: Mapping[str, str], *, labelled: bool) -> "Columns":
     from siaga.schema import Columns, TableSource
 
     source = bundle.recipe.source
     recipe = source.columns if isinstance(source, TableSource) else Columns()
     needed = (*_TO_PREDICT, "label") if labelled else _TO_PREDICT
-    named = {part: getattr(recipe, part) for part in needed}
-    for pair in given:
-        part, equals, name = pair.partition("=")
-        if not equals or part not in Columns.model_fields or part == "fields":
-            hint = did_you_mean(part, Columns.model_fields)
-            raise DataError(f"--column {pair!r} is not WHAT=NAME.{hint} Write for example --column text=tweet.")
-        named[part] = name
-    return Columns(**named)
+    return Columns(**{**{part: getattr(recipe, part) for part in needed}, **given})

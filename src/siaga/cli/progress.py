@@ -11,6 +11,8 @@ from siaga.models.classifier import Progress
 T = TypeVar("T")
 _EVERY_S = 0.2
 _LOG_EVERY_S = 10.0
+_PASSING = ("epoch", "embed", "predict", "fit", "calibrate")
+_OF_FOLDS = ("epoch", "embed", "cross-fit")
 _SCOPES = {"round": "round ", "member": "", "fold": "fold "}
 
 
@@ -44,9 +46,9 @@ class _Teller:
     def hear(self, event: Mapping[str, object]) -> None:
         """Tell an event: what lasts gets a line of its own, what passes only the live line."""
         step = str(event.get("step"))
-        if step == "pseudo_label" or ("fold" in event and step not in ("epoch", "embed")):
+        if step == "pseudo_label" or ("fold" in event and step not in _OF_FOLDS):
             return
-        passing = step in ("epoch", "embed", "predict", "fit", "calibrate") or "fold" in event
+        passing = step in _PASSING or "fold" in event
         if passing and not self.live and not _worth_a_line(event):
             return
         if passing and self.live and time.monotonic() - self.told < _EVERY_S:
@@ -71,7 +73,7 @@ class _Teller:
 def _worth_a_line(event: Mapping[str, object]) -> bool:
     """In a log: one line an epoch of a final fit, none for the folds, and the end of other waits."""
     if "fold" in event:
-        return False
+        return event["step"] == "cross-fit" and "member" not in event
     return event["step"] == "epoch" or event.get("done") == event.get("total")
 
 
@@ -88,6 +90,9 @@ def _sentence(step: str, event: Mapping[str, object]) -> str:
             }.get(str(event["what"]), str(event["what"]))
         case "split":
             return ", ".join(f"{count:,} {name}" for name, count in event.items() if name != "step")
+        case "cross-fit":
+            inside = "".join(f"[{_SCOPES[key]}{event[key]}] " for key in ("round", "member") if key in event)
+            return f"{inside}cross-fitting: fold {event['fold']} of {event['of']}"
         case "round":
             verdict = "kept" if event["kept"] else "rolled back" if event["added"] else "not taken"
             return (

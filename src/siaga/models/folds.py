@@ -1,29 +1,63 @@
-"""Folds for cross-fitting: stratified by label, the same for any order of the posts, equal texts kept together."""
+"""Folds for cross-fitting: stratified by label, the same for any order of the posts, copies kept together."""
 
 from collections import defaultdict
 from collections.abc import Sequence
 from hashlib import sha256
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 
+from siaga.errors import ImageError
+from siaga.features.images import read_image
 from siaga.features.text import normalised
 from siaga.post import Post
 
+NO_FOLD = -1
+
 
 def fold_of_each(posts: Sequence[Post], *, folds: int, seed: int) -> NDArray[np.int64]:
-    """Return the fold of each labelled post, (n,), in 0…folds-1.
+    """Return the fold of each labelled post, (n,), in 0…folds-1, or NO_FOLD for a pseudo-labelled one.
 
-    Posts of equal normalised text share a fold, so that no answer on a held-out post was learned from its copy.
+    Posts of equal normalised text or of the same image file share a fold, so that no answer on a held-out post was
+    learned from its copy.
     """
-    clusters: dict[str, list[int]] = defaultdict(list)
-    for i, post in enumerate(posts):
-        clusters[f"text:{normalised(post.text)}" if post.text else f"id:{post.id}"].append(i)
-    by_label: dict[str, list[str]] = defaultdict(list)
-    for key in sorted(clusters, key=lambda key: sha256(f"{seed}:{key}".encode(errors="surrogatepass")).digest()):
-        by_label[min(str(posts[i].label) for i in clusters[key])].append(key)
-    fold = np.empty(len(posts), dtype=np.int64)
+    rows = [i for i, post in enumerate(posts) if not post.is_pseudo_labelled]
+    by_label: dict[str, list[tuple[bytes, list[int]]]] = defaultdict(list)
+    for cluster in _clusters([_keys(posts[i]) for i in rows]):
+        members = [rows[i] for i in cluster]
+        name = min(sha256(f"{seed}:{posts[i].id}".encode(errors="surrogatepass")).digest() for i in members)
+        by_label[min(str(posts[i].label) for i in members)].append((name, members))
+    fold = np.full(len(posts), NO_FOLD, dtype=np.int64)
     for label in sorted(by_label):
-        for position, key in enumerate(by_label[label]):
-            fold[clusters[key]] = position % folds
+        for position, (_, members) in enumerate(sorted(by_label[label])):
+            fold[members] = position % folds
     return fold
+
+
+def _keys(post: Post) -> list[str]:
+    """Return what a post shares with its copies: its text, and the bytes of its image."""
+    keys = [f"text:{normalised(post.text)}"] if post.text else []
+    if post.image is not None:
+        try:
+            keys.append(f"image:{sha256(read_image(post.image)).hexdigest()}")
+        except ImageError:
+            keys.append(f"image:{post.image!r}")
+    return keys
+
+
+def _clusters(keys: Sequence[Sequence[str]]) -> list[list[int]]:
+    """Return the rows that are tied by a shared key, directly or through others."""
+    rows_of: dict[str, list[int]] = defaultdict(list)
+    for row, own in enumerate(keys):
+        for key in own:
+            rows_of[key].append(row)
+    ties = [tie for rows in rows_of.values() for tie in pairwise(rows)]
+    left, right = np.array(ties, dtype=np.int64).reshape(-1, 2).T
+    graph = coo_matrix((np.ones(len(left)), (left, right)), shape=(len(keys), len(keys)))
+    clusters: dict[int, list[int]] = defaultdict(list)
+    for row, cluster in enumerate(connected_components(graph, directed=False)[1].tolist()):
+        clusters[cluster].append(row)
+    return list(clusters.values())

@@ -30,7 +30,7 @@ class FusionClassifier:
     """Holds one classifier a member.
 
     The combiner never sees a member's answer on a post that the member was trained on (stacking with cross-fitting:
-    Wolpert 1992; van der Laan et al. 2007). A member that cannot see a post adds no evidence.
+    Wolpert 1992; van der Laan et al. 2007), nor any pseudo-label. A member that cannot see a post adds no evidence.
     """
 
     def __init__(self, spec: Fusion, *, seed: int = 0) -> None:
@@ -53,8 +53,9 @@ class FusionClassifier:
         self._prior = Prior.of(labels, len(self.classes_))
         held_out = {"validation": validation, "unlabelled": unlabelled}
         if self.spec.combiner != "mean":
+            true = np.array([not post.is_pseudo_labelled for post in posts])
             evidence, seen = self._cross_fit(posts, held_out, progress)
-            self._combiner.fit(evidence, seen, labels)
+            self._combiner.fit(evidence[true], seen[true], labels[true])
         for name, member in self.members.items():
             member.fit(posts, **held_out, classes=self.classes_, progress=scoped(progress, member=name))
         return self
@@ -106,7 +107,7 @@ class FusionClassifier:
         evidence = np.zeros((len(posts), len(self.members), len(self.classes_)))
         seen = np.zeros((len(posts), len(self.members)), dtype=bool)
         for fold in range(self.spec.folds):
-            outside = fold_of == fold
+            outside = fold_of == fold  # A pseudo-labelled post is in no fold: it trains, and is never asked.
             inside = [post for post, is_outside in zip(posts, outside, strict=True) if not is_outside]
             asked = [post for post, is_outside in zip(posts, outside, strict=True) if is_outside]
             if not asked or len({post.label for post in inside}) < 2:
@@ -117,6 +118,7 @@ class FusionClassifier:
                 member.fit(inside, **held_out, classes=self.classes_, progress=heard)
                 answers[name] = member.answer(asked)
             evidence[outside], seen[outside] = self._evidence(answers)
+            progress({"step": "cross-fit", "fold": fold + 1, "of": self.spec.folds})
         return evidence, seen
 
     def _evidence(self, answers: dict[str, Answer]) -> tuple[Evidence, NDArray[np.bool_]]:

@@ -69,7 +69,7 @@ class SelfTrainingClassifier:
             if reason:
                 heard({"step": "round", "kept": False, "added": 0, "reason": reason})
                 break
-            joined = [*posts, *(one.post.with_label(known[one.label]) for one in chosen)]
+            joined = [*posts, *(one.post.with_pseudo_label(known[one.label]) for one in chosen)]
             candidate = self._new_model().fit(joined, validation=validation, classes=known, progress=heard)
             verdict = self._judge(candidate, validation)
             _tell(heard, chosen, known, verdict)

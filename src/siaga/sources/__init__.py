@@ -4,7 +4,7 @@
 used, and a part of a row that cannot, goes to the quarantine with its line and its reason.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import assert_never
@@ -46,16 +46,16 @@ def read_posts(
     quarantine: Quarantine,
     columns: Columns = _SAME_NAMES,
     labels: Mapping[str, str] | None = _SAME_LABELS,
-    image_root: Path | None = None,
+    demands: Collection[str] | None = None,
 ) -> Iterator[Post]:
     """Yield the posts of one table, or of stdin ("-": JSONL when it begins with "{", else CSV).
 
     `labels` maps raw labels to classes as in a recipe; None does not read labels, and then their column may be
-    missing. Image paths are relative to `image_root`, or to the table's folder (stdin: the current one).
+    missing. `demands` are the parts of a post ("text", "id", …) whose named column must be there; all when None.
+    Image paths are relative to the table's folder (stdin: the current one).
     """
-    from siaga.sources.reading import Reading
+    from siaga.sources.reading import PARTS, Reading
     from siaga.sources.table import read_table
 
-    return read_table(
-        "-" if path == "-" else Path(path), Reading(columns, labels, image_root=image_root), quarantine=quarantine
-    )
+    reading = Reading(columns, labels, demands=PARTS if demands is None else demands)
+    return read_table("-" if path == "-" else Path(path), reading, quarantine=quarantine)

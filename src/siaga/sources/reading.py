@@ -17,7 +17,8 @@ SAME_NAMES = Columns()
 class Reading:
     """How the rows of a table become posts. Labels are not read at all where `labels` is None.
 
-    `name` begins the id of a post that has none ("name:line"); None stands for the file's own name.
+    A named column must be there if its part is among `demands`. `name` begins the id of a post that has none
+    ("name:line"); None stands for the file's own name.
     """
 
     columns: Columns = SAME_NAMES
@@ -25,6 +26,7 @@ class Reading:
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     image_root: Path | None = None
     name: str | None = None
+    demands: Collection[str] = PARTS
 
     def column(self, part: str) -> str:
         """Return the column that holds a part of a post: the named one, or the one of the same name."""
@@ -34,9 +36,9 @@ class Reading:
     @property
     def demanded(self) -> dict[str, str]:
         """The columns that must be there, each with the setting that says so."""
-        named = [part for part in PARTS if getattr(self.columns, part) is not None]
+        named = [part for part in PARTS if part in self.demands and getattr(self.columns, part) is not None]
         return {
-            **{self.column(part): f"source.columns.{part}" for part in named if part != "label" or self.reads_labels},
+            **{self.column(part): _setting(part) for part in named if part != "label" or self.reads_labels},
             **dict.fromkeys(self.columns.fields, "source.columns.fields"),
             **dict.fromkeys(self.where, "source.where"),
         }
@@ -102,7 +104,7 @@ def _missing(columns: Collection[str], reading: Reading) -> dict[str, str]:
     """Return the columns that are not there, each with its setting; a table needs a text or an image at least."""
     missing = {column: setting for column, setting in reading.demanded.items() if column not in columns}
     if not missing and not any(reading.column(part) in columns for part in ("text", "image")):
-        missing = {"text": "source.columns.text", "image": "source.columns.image"}
+        missing = {reading.column(part): _setting(part) for part in ("text", "image")}
     return missing
 
 
@@ -111,3 +113,7 @@ def _check_repeats(columns: tuple[str, ...], reading: Reading, name: str) -> Non
     for column in columns:
         if column in wanted and columns.count(column) > 1:
             raise DataError(f"{name} has {columns.count(column)} columns {column!r}. Rename all but one.")
+
+
+def _setting(part: str) -> str:
+    return f"source.columns.{part} (or --column {part}=NAME)"
