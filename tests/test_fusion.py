@@ -20,7 +20,7 @@ def test_the_mean_of_evidence_is_the_mean_over_the_members_that_saw_the_post() -
     odds = np.log(np.array([0.5, 0.5]) / prior)
     evidence = np.array([[odds, np.zeros(2)], [odds, odds], [np.zeros(2), np.zeros(2)]])
     seen = np.array([[True, False], [True, True], [False, False]])
-    fused = Combiner("mean", seed=0).combine(evidence, seen, prior)
+    fused = Combiner("mean", seed=0).combine(evidence, seen, Prior(prior))
     np.testing.assert_allclose(fused, [[0.5, 0.5], [0.5, 0.5], [0.25, 0.75]])
 
 
@@ -32,7 +32,7 @@ def test_a_combiner_trusts_the_member_that_knows(kind: str) -> None:
     noise = random.normal(0, 2.0, (400, 2))
     evidence, seen = np.stack([sure, noise], axis=1), np.ones((400, 2), dtype=bool)
     combiner = Combiner(kind, seed=0).fit(evidence[:200], seen[:200], labels[:200])  # type: ignore[arg-type]  # the parameter is a plain string.
-    rows = combiner.combine(evidence[200:], seen[200:], np.array([0.5, 0.5]))
+    rows = combiner.combine(evidence[200:], seen[200:], Prior(np.array([0.5, 0.5])))
     right = (rows.argmax(axis=1) == labels[200:]).mean()
     assert right > (0.7 if kind == "mean" else 0.9)
 

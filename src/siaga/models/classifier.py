@@ -156,6 +156,13 @@ class Prior:
         """Return the answer of a classifier that saw nothing of `n_posts` posts."""
         return Answer(np.tile(self.frequencies, (n_posts, 1)), [()] * n_posts)
 
+    def widen(self, rows: Probabilities, present: NDArray[np.int64]) -> Probabilities:
+        """Return (n, classes) from (n, present classes); a class without a training post keeps its frequency."""
+        absent = np.setdiff1d(np.arange(len(self.frequencies)), present)
+        probabilities = np.tile(self.frequencies, (len(rows), 1))
+        probabilities[:, present] = rows * (1.0 - self.frequencies[absent].sum())
+        return probabilities
+
     def complete(
         self,
         rows: Probabilities,
@@ -170,9 +177,8 @@ class Prior:
         `rows` is (seen posts, present classes), `present` the indices of the classes it was trained on, `seen` is
         (n,). A class without a training post keeps its frequency; an unseen post gets all of them.
         """
-        absent = np.setdiff1d(np.arange(len(self.frequencies)), present)
         probabilities = np.tile(self.frequencies, (len(seen), 1))
-        probabilities[np.ix_(np.flatnonzero(seen), present)] = rows * (1.0 - self.frequencies[absent].sum())
+        probabilities[seen] = self.widen(rows, present)
         return Answer(probabilities, [(modality,) if is_seen else () for is_seen in seen.tolist()], faults=faults or {})
 
     def save(self, folder: Path, classes: Sequence[str]) -> None:

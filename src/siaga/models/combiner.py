@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from siaga.extras import require
 from siaga.files import write_text
-from siaga.models.classifier import Probabilities
+from siaga.models.classifier import Prior, Probabilities
 from siaga.models.estimators import load_estimator, save_estimator
 
 Kind = Literal["mean", "logistic", "random_forest", "catboost"]
@@ -36,22 +36,19 @@ class Combiner:
             self._estimator.fit(_columns(evidence, seen), labels)
         return self
 
-    def combine(self, evidence: Evidence, seen: NDArray[np.bool_], prior: NDArray[np.float64]) -> Probabilities:
+    def combine(self, evidence: Evidence, seen: NDArray[np.bool_], prior: Prior) -> Probabilities:
         """Return the probabilities, (n, classes).
 
         A class that was never learned keeps its prior, and a post that nobody saw gets all of it.
         """
         if self._estimator is None or not len(evidence):
             mean = evidence.sum(axis=1) / seen.sum(axis=1).clip(1)[:, None]
-            rows: Probabilities = prior * np.exp(mean)
+            rows: Probabilities = prior.frequencies * np.exp(mean)
             rows /= rows.sum(axis=1, keepdims=True)
             return rows
         present = np.asarray(self._estimator.classes_, dtype=np.int64)
-        absent = np.setdiff1d(np.arange(len(prior)), present)
-        probabilities = np.tile(prior, (len(evidence), 1))
-        learned = self._estimator.predict_proba(_columns(evidence, seen))
-        probabilities[:, present] = learned * (1.0 - prior[absent].sum())
-        probabilities[~seen.any(axis=1)] = prior
+        probabilities = prior.widen(self._estimator.predict_proba(_columns(evidence, seen)), present)
+        probabilities[~seen.any(axis=1)] = prior.frequencies
         return probabilities
 
     def save(self, folder: Path) -> None:

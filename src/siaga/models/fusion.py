@@ -68,7 +68,7 @@ class FusionClassifier:
         for answer in answers.values():
             faults.update(answer.faults)
         return Answer(
-            self._combiner.combine(evidence, seen, self._prior.frequencies),
+            self._combiner.combine(evidence, seen, self._prior),
             [_union(parts) for parts in zip(*(answer.used for answer in answers.values()), strict=True)],
             members={name: answer.probabilities for name, answer in answers.items()},
             faults=faults,
