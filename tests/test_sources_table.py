@@ -68,7 +68,7 @@ def posts_of(path: Path, **options: Any) -> list[Post]:  # Any: the options of r
         ("p.jsonl", as_jsonl(ROWS)),
         ("p.ndjson", as_jsonl(ROWS).rstrip(b"\n")),
         ("P.CSV", as_csv(ROWS).replace(b"\r\n", b"\n")),
-        ("p.csv.gz", gzip.compress(as_csv(ROWS))),
+        ("p.csv.gz", gzip.compress(as_csv(ROWS), mtime=0)),
         ("p.jsonl.xz", lzma.compress(as_jsonl(ROWS))),
         ("bom.csv", b"\xef\xbb\xbf" + as_csv(ROWS)),
         ("bom.jsonl", b"\xef\xbb\xbf" + as_jsonl(ROWS)),
