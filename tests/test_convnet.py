@@ -8,6 +8,7 @@ import torch
 from PIL import Image
 
 from siaga.errors import BundleError
+from siaga.models.classifier import Progress
 from siaga.models.convnet import ConvnetClassifier, shift_and_flip
 from siaga.post import Post
 from siaga.schema import Convnet
@@ -112,7 +113,7 @@ def test_early_stopping_listens_to_validation_posts_of_known_classes() -> None:
     events: list[object] = []
     strange = [post.with_label("STRANGE") for post in made_posts(10, seed=2)]
     model = ConvnetClassifier(SPEC, seed=1)
-    model.fit(made_posts(60), validation=[*made_posts(30, seed=1), *strange], progress=events.append)
+    model.fit(made_posts(60), validation=[*made_posts(30, seed=1), *strange], progress=Progress(events.append))
     assert all("validation_loss" in event for event in events if isinstance(event, dict))
     assert model.classes_ == ["INFO", "NO_INFO"]
 

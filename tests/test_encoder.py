@@ -18,7 +18,7 @@ from siaga.errors import BundleError, DataError
 from siaga.features.embeddings import Embeddings
 from siaga.features.encoders import ImageReader, TextReader
 from siaga.features.weights import find_weights, fingerprint
-from siaga.models.classifier import silent
+from siaga.models.classifier import Progress, silent
 from siaga.models.encoder import EncoderClassifier
 from siaga.post import Post
 from siaga.schema import Encoder
@@ -372,7 +372,7 @@ def test_progress_is_told_and_nothing_is_drawn(
     events: list[Mapping[str, object]] = []
     spec = encoder(folders, "text", batch_size=4)
     before = torch.get_rng_state()
-    EncoderClassifier(spec).fit(TRAIN, progress=events.append)
+    EncoderClassifier(spec).fit(TRAIN, progress=Progress(events.append))
     done = [event["done"] for event in events if event["step"] == "embed"]
     assert done == [32, 64, 96, 120]
     assert {event["total"] for event in events if event["step"] == "embed"} == {120}

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 
+from siaga.models.classifier import Progress
 from siaga.models.self_training import SelfTrainingClassifier
 from siaga.post import Post
 from siaga.schema import Linear, SelfTraining
@@ -24,7 +25,7 @@ TRAIN = [*posts("INFO", *["banjir tinggi"] * 20), *posts("NO_INFO", *["diskon be
 def fit(spec: SelfTraining, *, validation: list[Post], unlabelled: list[Post]) -> tuple[SelfTrainingClassifier, Events]:
     events: Events = []
     model = SelfTrainingClassifier(spec).fit(
-        TRAIN, validation=validation, unlabelled=unlabelled, progress=events.append
+        TRAIN, validation=validation, unlabelled=unlabelled, progress=Progress(events.append)
     )
     return model, events
 

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from siaga.errors import DataError
+from siaga.models.classifier import Progress
 from siaga.models.training import Examples, Schedule, logits, score, train
 
 SCHEDULE = Schedule(epochs=10, batch_size=16, learning_rate=0.02, weight_decay=0.01, patience=3, seed=4)
@@ -65,7 +66,7 @@ def test_the_weights_of_the_best_epoch_are_kept_and_waiting_ends() -> None:
     events: list[Mapping[str, object]] = []
     contrary = Examples(moons(80, seed=1).inputs, 1 - moons(80, seed=1).labels, moons(80).ids)
     module = net()
-    train(module, moons(200), schedule=SCHEDULE, validation=contrary, progress=events.append)
+    train(module, moons(200), schedule=SCHEDULE, validation=contrary, progress=Progress(events.append))
     losses = [float(str(event["validation_loss"])) for event in events]
     assert len(events) == losses.index(min(losses)) + 1 + SCHEDULE.patience < SCHEDULE.epochs
     assert score(module, contrary)[0] == pytest.approx(min(losses), abs=1e-6)
@@ -73,13 +74,13 @@ def test_the_weights_of_the_best_epoch_are_kept_and_waiting_ends() -> None:
 
 def test_every_epoch_is_told() -> None:
     events: list[Mapping[str, object]] = []
-    train(net(), moons(50), schedule=SCHEDULE, validation=moons(20, seed=2), progress=events.append)
+    train(net(), moons(50), schedule=SCHEDULE, validation=moons(20, seed=2), progress=Progress(events.append))
     expected = ["step", "epoch", "epochs", "train_loss", "validation_loss", "validation_accuracy", "seconds"]
     assert list(events[0]) == expected
     assert [event["epoch"] for event in events] == list(range(1, len(events) + 1))
     assert {(event["step"], event["epochs"]) for event in events} == {("epoch", 10)}
     events.clear()
-    train(net(), moons(50), schedule=SCHEDULE, progress=events.append)
+    train(net(), moons(50), schedule=SCHEDULE, progress=Progress(events.append))
     assert list(events[0]) == ["step", "epoch", "epochs", "train_loss", "seconds"]
     assert len(events) == 10
 
@@ -102,7 +103,7 @@ def test_a_validation_loss_that_is_no_number_never_wins() -> None:
     broken.inputs[3, 0] = math.nan
     events: list[Mapping[str, object]] = []
     module = net()
-    train(module, moons(100), schedule=SCHEDULE, validation=broken, progress=events.append)
+    train(module, moons(100), schedule=SCHEDULE, validation=broken, progress=Progress(events.append))
     assert len(events) == SCHEDULE.patience
     assert all(tensor.isfinite().all() for tensor in weights(module))
 
@@ -146,6 +147,6 @@ def test_training_inputs_are_augmented_and_validation_inputs_are_not() -> None:
     events: list[Mapping[str, object]] = []
     module = net()
     ruined = Schedule(**{**vars(SCHEDULE), "augment": ruin})
-    train(module, moons(200), schedule=ruined, validation=moons(100, seed=1), progress=events.append)
+    train(module, moons(200), schedule=ruined, validation=moons(100, seed=1), progress=Progress(events.append))
     last = events[-1]
     assert 0.3 < float(str(last["validation_accuracy"])) < 0.7

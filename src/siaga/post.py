@@ -21,17 +21,38 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class Pixels:
+    """A picture that comes as numbers, not as a file: MNIST, CIFAR.
+
+    `data` holds height × width × channels bytes, row by row; a pixel is one byte of grey, or red, green and blue.
+    """
+
+    width: int
+    height: int
+    channels: Literal[1, 3]
+    data: bytes
+
+    def __post_init__(self) -> None:
+        if (expected := self.width * self.height * self.channels) != len(self.data) or not expected:
+            size = f"{self.width} × {self.height} × {self.channels}"
+            raise ValueError(f"{len(self.data):,} bytes are not a picture of {size}.")
+
+
+Picture = Path | bytes | Pixels
+
+
+@dataclass(frozen=True, slots=True)
 class Post:
     """One item. Everything but the id may be missing; blank text counts as missing, never as a text.
 
-    `image` is a file's path or an encoded file's bytes (JPEG, PNG, WebP or GIF); it is decoded where it is used.
-    `time` is aware and in UTC; `fields` holds further columns by name. `is_pseudo_labelled` marks a label that a
+    `image` is a file's path, an encoded file's bytes (JPEG, PNG, WebP or GIF), or pixels; it is decoded where it is
+    used. `time` is aware and in UTC; `fields` holds further columns by name. `is_pseudo_labelled` marks a label that a
     classifier gave: such a post may train, but is never what anything is measured on.
     """
 
     id: str
     text: str | None = None
-    image: Path | bytes | None = None
+    image: Picture | None = None
     label: str | None = None
     time: datetime | None = None
     language: str | None = None

@@ -19,7 +19,7 @@ from siaga.evaluation.page import write_page
 from siaga.evaluation.predictions import write_predictions
 from siaga.evaluation.report import Report, evaluate
 from siaga.files import write_text
-from siaga.models.classifier import Progress, silent
+from siaga.models.classifier import Hear, Progress, silent
 from siaga.post import Post, Prediction
 from siaga.quarantine import Quarantine
 from siaga.recipe import tables_in, to_table, to_toml
@@ -44,7 +44,7 @@ def prepare(recipe: Recipe, *, quarantine: Quarantine) -> Dataset:
     return dataset
 
 
-def train(recipe: Recipe, out: str | Path, *, overwrite: bool = False, progress: Progress = silent) -> Report:
+def train(recipe: Recipe, out: str | Path, *, overwrite: bool = False, progress: Hear = silent) -> Report:
     """Train, evaluate on the test split, and fill the run folder `out`; return the report.
 
     `out` appears when everything in it is complete: `recipe.toml`, `bundle/`, `report.json`, `report.html`,
@@ -63,9 +63,7 @@ def train(recipe: Recipe, out: str | Path, *, overwrite: bool = False, progress:
     return report
 
 
-def train_by_event(
-    recipe: Recipe, out: Path, *, overwrite: bool = False, progress: Progress = silent
-) -> dict[str, Report]:
+def train_by_event(recipe: Recipe, out: Path, *, overwrite: bool = False, progress: Hear = silent) -> dict[str, Report]:
     """Leave one event out, each in turn: one run folder an event under `out`; return the reports by event."""
     if not isinstance(recipe.split, EventSplit):
         raise DataError(f"The recipe's split is {recipe.split.kind!r}. Set split.kind=event to leave events out.")
@@ -95,7 +93,7 @@ class Evaluation:
         write_page(self.report, out / "report.html", posts=self.posts, predictions=self.predictions)
 
 
-def evaluate_bundle(bundle: Bundle, posts: Iterable[Post], *, progress: Progress = silent) -> Evaluation:
+def evaluate_bundle(bundle: Bundle, posts: Iterable[Post], *, progress: Hear = silent) -> Evaluation:
     """Measure a bundle on labelled posts that it was not trained on; posts without a label are left out.
 
     The baseline is the largest class of these very posts, which is as good as answering one class can be.
@@ -127,7 +125,7 @@ class _Run:
 
     recipe: Recipe
     folder: Path
-    progress: Progress
+    progress: Hear
     quarantine: Quarantine
     events: list[Mapping[str, object]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
@@ -147,7 +145,7 @@ class _Run:
             validation=dataset.validation,
             unlabelled=dataset.unlabelled,
             classes=dataset.classes,
-            progress=self._hear,
+            progress=Progress(self._hear),
         )
         folder = self.folder / "bundle"
         save_bundle(Bundle(self.recipe, classifier), folder)
@@ -207,7 +205,7 @@ def _check_named(recipe: Recipe, classes: Sequence[str]) -> None:
             raise RecipeError(f"The recipe names the class {name!r}.{hint} The classes are: {', '.join(classes)}.")
 
 
-def _predict(bundle: Bundle, posts: Sequence[Post], progress: Progress) -> list[Prediction]:
+def _predict(bundle: Bundle, posts: Sequence[Post], progress: Hear) -> list[Prediction]:
     predictions: list[Prediction] = []
     for prediction in bundle.predict_stream(posts):
         predictions.append(prediction)

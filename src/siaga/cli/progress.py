@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import TypeVar
 
-from siaga.models.classifier import Progress
+from siaga.models.classifier import Hear
 
 T = TypeVar("T")
 _EVERY_S = 0.2
@@ -17,8 +17,8 @@ _SCOPES = {"round": "round ", "member": "", "fold": "fold "}
 
 
 @contextmanager
-def hearing() -> Iterator[Progress]:
-    """Give a Progress that writes to stderr while the block runs."""
+def hearing() -> Iterator[Hear]:
+    """Give what hears, and writes to stderr while the block runs."""
     teller = _Teller(live=sys.stderr.isatty())
     try:
         yield teller.hear

@@ -14,7 +14,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -25,7 +24,7 @@ from scipy.sparse.csgraph import connected_components
 from siaga.errors import ImageError
 from siaga.features.similarity import Pairs, similar_pictures, similar_texts
 from siaga.features.text import normalised
-from siaga.post import Post
+from siaga.post import Picture, Post
 
 Groups = NDArray[np.int64]
 
@@ -128,7 +127,7 @@ def duplicate_facts(
     }
 
 
-def _look(image: Path | bytes | None) -> Fingerprint:
+def _look(image: Picture | None) -> Fingerprint:
     if image is None:
         return Fingerprint()
     from siaga.features.images import image_hashes, open_image

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 from PIL import Image, UnidentifiedImageError, WebPImagePlugin  # The plugin: else Pillow loads all of its formats.
 
 from siaga.errors import ImageError
+from siaga.post import Picture, Pixels
 
-Picture = Path | bytes | Image.Image
+Source = Picture | Image.Image  # What can be shown: a post's picture, or one that is decoded already.
 
 FORMATS = ("JPEG", "PNG", WebPImagePlugin.WebPImageFile.format, "GIF")
 MAX_PIXELS = 25_000_000
@@ -42,13 +43,16 @@ _BOMBS = (Image.DecompressionBombError, Image.DecompressionBombWarning)
 _warning_filters = Lock()  # `warnings.catch_warnings` changes the whole process and is not safe among threads.
 
 
-def open_image(image: Path | bytes, *, side: int | None = None) -> Image.Image:
+def open_image(image: Picture, *, side: int | None = None) -> Image.Image:
     """Decode a JPEG, PNG, WebP or GIF (its first frame) to upright RGB on white.
 
     At most 25 megapixels are read (16 of a WebP or of CMYK). With `side`, a JPEG may be decoded at half, a quarter
     or an eighth of its size while both sides stay at or above `side`. Raises ImageError for everything that is wrong
     with the file.
     """
+    if isinstance(image, Pixels):
+        mode = "L" if image.channels == 1 else "RGB"
+        return Image.frombytes(mode, (image.width, image.height), image.data).convert("RGB")
     content = read_image(image)
     name = str(image) if isinstance(image, Path) else "The image"
     try:
@@ -71,8 +75,12 @@ def open_image(image: Path | bytes, *, side: int | None = None) -> Image.Image:
     return plain.transpose(_UPRIGHT[orientation]) if orientation in _UPRIGHT else plain
 
 
-def read_image(image: Path | bytes) -> bytes:
-    """Return the bytes of an encoded image, at most 50 MiB. Raises ImageError when they cannot be read."""
+def read_image(image: Picture) -> bytes:
+    """Return the bytes of an encoded image, at most 50 MiB; pixels as a PNG. Raises ImageError for what is neither."""
+    if isinstance(image, Pixels):
+        stream = io.BytesIO()
+        open_image(image).save(stream, "PNG", compress_level=1)
+        return stream.getvalue()
     if isinstance(image, Path):
         image = _read_file(image)
     if not image:
@@ -82,7 +90,7 @@ def read_image(image: Path | bytes) -> bytes:
     return image
 
 
-def thumbnail(image: Picture, *, side: int = 160) -> bytes:
+def thumbnail(image: Source, *, side: int = 160) -> bytes:
     """Return a JPEG without metadata whose longer side is at most `side` pixels."""
     small = (image if isinstance(image, Image.Image) else open_image(image, side=side)).convert("RGB")
     small.thumbnail((side, side))
@@ -91,8 +99,11 @@ def thumbnail(image: Picture, *, side: int = 160) -> bytes:
     return stream.getvalue()
 
 
-def pixels(image: Picture, side: int) -> NDArray[np.uint8]:
+def pixels(image: Source, side: int) -> NDArray[np.uint8]:
     """Return (side, side, 3) uint8 RGB: the centre square, resized."""
+    if isinstance(image, Pixels) and image.width == image.height == side:
+        read = np.frombuffer(image.data, dtype=np.uint8).reshape(side, side, image.channels)
+        return np.broadcast_to(read, (side, side, 3)).copy()
     whole = image if isinstance(image, Image.Image) else open_image(image, side=side)
     edge = min(whole.size)
     left, top = (whole.width - edge) / 2, (whole.height - edge) / 2
@@ -102,12 +113,12 @@ def pixels(image: Picture, side: int) -> NDArray[np.uint8]:
     return np.array(square, dtype=np.uint8)
 
 
-def pixel_hash(image: Picture) -> bytes:
+def pixel_hash(image: Source) -> bytes:
     """Return the SHA-256 of size and decoded pixels: equal for exact duplicates, however they are encoded."""
     return _pixel_hash(_decoded(image))
 
 
-def difference_hash(image: Picture) -> int:
+def difference_hash(image: Source) -> int:
     """Return the 64-bit difference hash (N. Krawetz, 2013): few bits differ between near duplicates.
 
     Each bit says whether a cell of the 9 × 8 grey thumbnail is darker than its right neighbour; a picture of one
@@ -116,7 +127,7 @@ def difference_hash(image: Picture) -> int:
     return _difference_hash(_decoded(image))
 
 
-def image_hashes(image: Picture) -> tuple[bytes, int]:
+def image_hashes(image: Source) -> tuple[bytes, int]:
     """Return `pixel_hash` and `difference_hash` of one decoding."""
     whole = _decoded(image)
     return _pixel_hash(whole), _difference_hash(whole)
@@ -162,7 +173,7 @@ def _rgb_on_white(image: Image.Image) -> Image.Image:
     return canvas
 
 
-def _decoded(image: Picture) -> Image.Image:
+def _decoded(image: Source) -> Image.Image:
     return image.convert("RGB") if isinstance(image, Image.Image) else open_image(image)
 
 

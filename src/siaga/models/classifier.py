@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Protocol, Self, assert_never
 
@@ -15,11 +15,37 @@ from siaga.post import Modality, Post
 from siaga.schema import Convnet, Encoder, Fusion, Linear, ModelSpec, SelfTraining
 
 Probabilities = NDArray[np.float64]
-Progress = Callable[[Mapping[str, object]], None]
+Event = Mapping[str, object]
+Hear = Callable[[Event], None]
 
 
-def silent(event: Mapping[str, object]) -> None:
-    """A Progress that hears nothing."""
+@dataclass(frozen=True)
+class Progress:
+    """Who hears of a fit, and where the fit may keep checkpoints.
+
+    `hear` gets events for a person or a log (`{"step": "epoch", …}`), each with the `scope` of the fit: its member,
+    fold and round. `checkpoints` is a folder of this fit's own, or None: then nothing of it can be resumed. A
+    checkpoint is written every `every_s` seconds at most.
+    """
+
+    hear: Hear = lambda _: None
+    checkpoints: Path | None = None
+    every_s: float = 30.0
+    scope: Mapping[str, object] = field(default_factory=dict)
+
+    def __call__(self, event: Event) -> None:
+        """Tell an event."""
+        self.hear({**event, **self.scope})
+
+    def within(self, **scope: object) -> "Progress":
+        """Return the Progress of a fit inside this one; an inner scope of the same name is joined by a dot."""
+        joined = {key: f"{self.scope[key]}.{value}" if key in self.scope else value for key, value in scope.items()}
+        name = "-".join(f"{key}-{value}" for key, value in scope.items())
+        folder = self.checkpoints / name if self.checkpoints else None
+        return replace(self, checkpoints=folder, scope={**self.scope, **joined})
+
+
+silent = Progress()
 
 
 @dataclass(frozen=True)
@@ -104,16 +130,6 @@ def build_model(spec: ModelSpec, *, seed: int = 0) -> Classifier:
             return SelfTrainingClassifier(spec, seed=seed)
         case _:
             assert_never(spec)
-
-
-def scoped(progress: Progress, **scope: object) -> Progress:
-    """Return a Progress that adds `scope` to every event; an inner scope of the same name is joined by a dot."""
-
-    def hear(event: Mapping[str, object]) -> None:
-        joined = {key: f"{value}.{event[key]}" if key in event else value for key, value in scope.items()}
-        progress({**event, **joined})
-
-    return hear
 
 
 def class_indices(posts: Sequence[Post], classes: Sequence[str] | None) -> tuple[list[str], NDArray[np.int64]]:

@@ -15,7 +15,6 @@ from siaga.models.classifier import (
     Progress,
     build_model,
     class_indices,
-    scoped,
     silent,
 )
 from siaga.models.combiner import Combiner, Evidence
@@ -57,7 +56,7 @@ class FusionClassifier:
             evidence, seen = self._cross_fit(posts, held_out, progress)
             self._combiner.fit(evidence[true], seen[true], labels[true])
         for name, member in self.members.items():
-            member.fit(posts, **held_out, classes=self.classes_, progress=scoped(progress, member=name))
+            member.fit(posts, **held_out, classes=self.classes_, progress=progress.within(member=name))
         return self
 
     def answer(self, posts: Sequence[Post]) -> Answer:
@@ -114,7 +113,7 @@ class FusionClassifier:
                 continue
             answers = {}
             for name, member in self._build_members().items():
-                heard = scoped(progress, member=name, fold=fold + 1)
+                heard = progress.within(member=name, fold=fold + 1)
                 member.fit(inside, **held_out, classes=self.classes_, progress=heard)
                 answers[name] = member.answer(asked)
             evidence[outside], seen[outside] = self._evidence(answers)

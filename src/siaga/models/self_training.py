@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from siaga.models.calibrated import TINY, CalibratedClassifier
-from siaga.models.classifier import Answer, Probabilities, Progress, build_model, class_indices, scoped, silent
+from siaga.models.classifier import Answer, Probabilities, Progress, build_model, class_indices, silent
 from siaga.models.noise import mean_difference, paired_difference
 from siaga.post import Post
 from siaga.schema import SelfTraining
@@ -60,10 +60,10 @@ class SelfTrainingClassifier:
         self._model = self._new_model().fit(posts, validation=validation, classes=known, progress=progress)
         partner = self._new_partner()
         if partner is not None:
-            heard = scoped(progress, member="agree_with")
+            heard = progress.within(member="agree_with")
             partner.fit(posts, validation=validation, classes=known, progress=heard)
         for number in range(1, self.spec.rounds + 1):
-            heard = scoped(progress, round=number)
+            heard = progress.within(round=number)
             chosen = self._choose(posts, unlabelled, partner)
             reason = self._reason_not_to_try(chosen, validation)
             if reason:

@@ -1,0 +1,66 @@
+"""The schema of a recipe: every setting, its type, its default and its meaning, stated once.
+
+`source`, `split`, `model` and `evaluation` are unions told apart by `kind`; unknown keys are refused.
+"""
+
+from pydantic import Field, model_validator
+
+from siaga.schema.base import Class, Name, Seed, Spec
+from siaga.schema.evaluation import Classification, Decision
+from siaga.schema.models import Cleaning, Convnet, Encoder, Fusion, Linear, ModelSpec, SelfTraining
+from siaga.schema.sources import Columns, Files, FolderSource, SourceSpec, SyntheticSource, TableSource
+from siaga.schema.splits import EventSplit, GivenSplit, GroupedSplit, RandomSplit, SplitSpec, TimeSplit
+
+__all__ = [
+    "Classification",
+    "Cleaning",
+    "Columns",
+    "Convnet",
+    "Decision",
+    "Encoder",
+    "EventSplit",
+    "Files",
+    "FolderSource",
+    "Fusion",
+    "GivenSplit",
+    "GroupedSplit",
+    "Linear",
+    "ModelSpec",
+    "RandomSplit",
+    "Recipe",
+    "SelfTraining",
+    "SourceSpec",
+    "Spec",
+    "SplitSpec",
+    "SyntheticSource",
+    "TableSource",
+    "TimeSplit",
+]
+
+
+class Recipe(Spec):
+    """Every choice of one experiment."""
+
+    name: Name = Field(description="Name of the run folder and of the bundle's version.")
+    summary: str = Field(default="", description="One line for people.")
+    seed: Seed = Field(default=0, description="Of everything that is random.")
+    classes: tuple[Class, ...] = Field(default=(), description="The classes in order; when empty, all labels, sorted.")
+    ordered: bool = Field(default=False, description="The classes are ordered: report the ordinal error as well.")
+    positive: str | None = Field(default=None, description="The class of interest; the last one when not set.")
+    source: SourceSpec = Field(description="Where the posts come from.")
+    split: SplitSpec = Field(default=RandomSplit(), description="What is held out.")
+    model: ModelSpec = Field(description="The classifier.")
+    decision: Decision = Field(default=Decision(), description="How the label is chosen.")
+    evaluation: Classification = Field(default=Classification(), description="What is measured.")
+
+    @model_validator(mode="after")
+    def _names_known_classes(self) -> "Recipe":
+        if len({name.strip() for name in self.classes} - {""}) < len(self.classes):
+            raise ValueError("classes must differ from each other, and none may be blank")
+        if self.ordered and not self.classes:
+            raise ValueError("ordered needs classes, from lowest to highest")
+        named = [*self.decision.costs, *([self.positive] if self.positive else [])]
+        for name in named if self.classes else []:
+            if name not in self.classes:
+                raise ValueError(f"{name!r} is not among the classes {', '.join(self.classes)}")
+        return self

@@ -1,0 +1,24 @@
+"""How probabilities become labels, and what is measured: `decision`, and the kinds of `evaluation`."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from siaga.schema.base import Positive, Spec
+
+
+class Decision(Spec):
+    """How probabilities become labels."""
+
+    calibrate: bool = Field(default=True, description="Fit a temperature on the validation posts.")
+    costs: dict[str, Positive] = Field(
+        default={}, description="Cost of missing a class, 1 where not named: INFO = 10 trades one miss for ten alarms."
+    )
+
+
+class Classification(Spec):
+    """Metrics of a classifier, each with a 95 % bootstrap interval."""
+
+    kind: Literal["classification"] = "classification"
+    resamples: Annotated[int, Field(ge=100)] = Field(default=2000, description="Draws of the bootstrap.")
+    top_losses: Annotated[int, Field(ge=0)] = Field(default=25, description="How many of the worst posts to list.")
