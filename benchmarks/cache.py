@@ -60,7 +60,7 @@ def embed(paths: list[Path]) -> None:
 
     posts = [Post(str(path), image=path) for path in paths]
     embeddings = Embeddings(Encoder(modality="image", weights=str(WEIGHTS)), WEIGHTS)
-    embeddings.embed(posts, progress=silent)
+    embeddings.embed(posts, progress=lambda _: None)
 
 
 def bare(paths: list[Path]) -> None:
