@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,6 +12,9 @@ from pathlib import Path
 
 import pytest
 
+from siaga.cli.progress import hearing
+from siaga.cli.sentences import sentence
+from siaga.evaluation.fits import duration
 from tests.made import made_posts
 
 SIAGA = [sys.executable, "-c", "from siaga.cli.main import main; main()"]
@@ -396,7 +400,90 @@ def test_an_unknown_level_of_logging_is_said(project: Path) -> None:
 
 
 def test_an_epoch_is_told_in_words(project: Path) -> None:
-    small = ("--set", "source.posts=40", "--set", "source.unlabelled=0", "--set", "model.epochs=1")
-    convnet = ("--set", 'model={kind = "convnet", image_size = 8}')
+    small = ("--set", "source.posts=40", "--set", "source.unlabelled=0", "--set", "evaluation.resamples=100")
+    convnet = ("--set", 'model={kind = "convnet", image_size = 8, training = {epochs = 2}}')
     done = siaga("train", "flood-triage", *convnet, *small, "--out", "net", cwd=project)
-    assert "epoch 1 of 1: train_loss" in done.stderr
+    lines = [line.partition(" s  ")[2] for line in done.stderr.splitlines() if "epoch" in line]
+    assert [line.partition(":")[0] for line in lines] == ["epoch 1 of 2", "epoch 2 of 2"]
+    assert all(re.search(r": training loss \d.*; validation loss \d.*; .* posts/s", line) for line in lines)
+
+
+EPOCH = {"step": "epoch", "epoch": 3, "epochs": 12, "seconds": 130.2, "posts_per_s": 12812.3, "data_wait": 0.031}
+FIGURES = {"train_loss": 0.51234, "train_accuracy": 0.8, "train_macro_f1": None, "validation_loss": 0.4}
+BATCH = {"step": "batch", "epoch": 3, "epochs": 12, "done": 1280, "total": 45000, "posts_per_s": 3.14, "left_s": 3900.0}
+FIND = {"step": "find", "rates": [0.1], "losses": [1.0], "learning_rate": 0.0021, "reason": "It is so."}
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [
+        (
+            {**EPOCH, **FIGURES, "member": "image", "round": 1},
+            "[round 1] [image] epoch 3 of 12: training loss 0.5123, accuracy 0.8000; validation loss 0.4000; "
+            "2 min 10 s, 12,812 posts/s, 3 % waiting for data",
+        ),
+        ({"step": "epoch", "epoch": 1, "epochs": 2, "train_loss": 0.5}, "epoch 1 of 2: training loss 0.5000"),
+        (BATCH, "epoch 3 of 12: 1,280 of 45,000 posts, 3.1 posts/s, 1 h 5 min left"),
+        (FIND, "learning-rate finder: 0.0021. It is so."),
+        ({"step": "precision", "precision": "bfloat16", "speedup": 1.4, "reason": "why"}, "learning in bfloat16: why"),
+        ({"step": "predict", "done": 1000, "total": 2000}, "answered 1,000 of 2,000 posts"),
+        ({"step": "fit", "posts": 3, "fold": 1}, "[fold 1] fit posts 3"),
+    ],
+)
+def test_what_happens_is_told_in_numbers_for_people(event: dict[str, object], said: str) -> None:
+    assert sentence(event) == said
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"),
+    [
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (9.96, "10 s"),
+        (59.6, "1 min 0 s"),
+        (3599.7, "1 h 0 min"),
+        (90061, "25 h 1 min"),
+    ],
+)
+def test_a_duration_is_told_as_people_say_it(seconds: float, said: str) -> None:
+    assert duration(seconds) == said
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_batches_pass_on_a_terminal_and_are_not_told_in_a_log(
+    live: bool, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: live)
+    monkeypatch.setenv("COLUMNS", "40")
+    augmented = {"step": "augmented", "images": [], "labels": []}
+    with hearing() as hear:
+        for event in (BATCH, {**BATCH, "done": 45000}, augmented, {**EPOCH, **FIGURES}, {**EPOCH, "fold": 1}, FIND):
+            hear(event)
+    told = re.sub(r" +\d+\.\d s  ", "", capsys.readouterr().err)
+    lasting = [sentence({**EPOCH, **FIGURES}), sentence(FIND)]
+    if live:
+        passing = "epoch 3 of 12: 1,280 of 45,00"  # One line, cut to the width of the terminal.
+        assert told == "".join(f"\r\x1b[2K{part}" for part in (passing, *(f"{each}\n" for each in lasting), ""))
+    else:
+        assert told.splitlines() == lasting
+
+
+def test_superclasses_are_checked_before_training_and_known_to_the_bundle(project: Path, tmp_path: Path) -> None:
+    lines = (project / "posts.csv").read_text().splitlines()
+    rows = [f"{line},{'group' if number == 0 else 'all'}" for number, line in enumerate(lines)]
+    (tmp_path / "posts.csv").write_text("\n".join(rows))
+    fields = ("--set", f"source.path={tmp_path / 'posts.csv'}", "--set", 'source.columns.fields=["group"]')
+    done = siaga("check", "mine.toml", *fields, "--set", "evaluation.superclass=groop", cwd=project)
+    assert done.returncode == 1
+    assert (
+        "No labelled post has the field 'groop', which evaluation.superclass names. Did you mean 'group'" in done.stderr
+    )
+    run = tmp_path / "run"
+    done = siaga("train", "mine.toml", *fields, "--set", "evaluation.superclass=group", "--out", run, cwd=project)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines()[1].split()[:2] == ["accuracy", "superclass_accuracy"]
+    assert "| superclass_accuracy | 1.0000 | 1.0000 to 1.0000 |" in (run / "bundle" / "card.md").read_text()
+    done = siaga("evaluate", run / "bundle", "posts.csv", cwd=project)
+    assert "superclass_accuracy" in done.stdout, done.stderr
+    done = siaga("compare", run, run, cwd=project)
+    assert "superclass_accuracy" in done.stdout, done.stderr

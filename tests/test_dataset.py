@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from siaga.dataset import Dataset, build_dataset, list_events
+from siaga.dataset import Dataset, build_dataset, gather, list_events
 from siaga.errors import DataError
 from siaga.features.text import normalised
 from siaga.post import Post
@@ -45,13 +45,9 @@ def build(
     seed: int = 0,
     quarantine: Quarantine | None = None,
 ) -> Dataset:
-    return build_dataset(
-        posts if isinstance(posts, Mapping) else {"posts": posts},
-        split=split or RandomSplit(),
-        classes=classes,
-        seed=seed,
-        quarantine=Quarantine() if quarantine is None else quarantine,  # An empty one is false.
-    )
+    source = posts if isinstance(posts, Mapping) else {"posts": posts}
+    pool = gather(source, Quarantine() if quarantine is None else quarantine)  # An empty one is false.
+    return build_dataset(pool, split=split or RandomSplit(), classes=classes, seed=seed)
 
 
 def ids(posts: Sequence[Post]) -> set[str]:

@@ -235,7 +235,7 @@ def test_the_page_is_self_contained_and_runs_nothing_that_stands_in_the_data(tmp
     assert "script" not in {tag for tag, _ in page.tags}
     images = [attributes["src"] or "" for tag, attributes in page.tags if tag == "img"]
     assert len(images) == 4
-    assert all(source.startswith("data:image/jpeg;base64,") for source in images)
+    assert all(source.startswith("data:image/png;base64,") for source in images)
     names = {name for _, attributes in page.tags for name in attributes}
     assert not {name for name in names if name.startswith("on")}
     assert {link["href"] for tag, link in page.tags if tag == "a" and not (link["href"] or "").startswith("#")} == set()

@@ -23,7 +23,7 @@ QUICK = (
     "source.posts=60",
     "source.unlabelled=40",
     "evaluation.resamples=100",
-    "model.model.members.image.epochs=1",
+    "model.model.members.image.training.epochs=1",
     "model.threshold=0.6",
     "model.guard=off",
 )
@@ -128,11 +128,21 @@ def test_a_report_holds_what_the_reference_says(run: Path) -> None:
 def test_the_records_of_a_run_hold_what_the_reference_says(run: Path) -> None:
     rows = dict(zip(first_column("metrics.jsonl"), table("metrics.jsonl"), strict=True))
     events = lines_of(run / "metrics.jsonl")
-    assert {event["step"] for event in events} == rows.keys() - {"embed"}
+    assert {event["step"] for event in events} == rows.keys() - {"embed", "find", "precision"}
     for event in events:
         assert keys(event) - ANY_EVENT <= set(quoted(rows[event["step"]])), event
     pseudo = lines_of(run / "pseudo_labels.jsonl")
     assert keys(pseudo[0]) - {"step"} <= words("pseudo_labels.jsonl")
+
+
+def test_every_event_that_the_code_tells_is_in_the_reference() -> None:
+    told = {
+        step
+        for path in (PROJECT / "src" / "siaga").rglob("*.py")
+        for step in re.findall(r'\{"step": "([a-z_-]+)"', path.read_text())
+    }
+    documented = set(first_column("metrics.jsonl")) | words("metrics.jsonl") | {"pseudo_label"}
+    assert told <= documented
 
 
 def test_predictions_hold_what_the_reference_says(run: Path, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from siaga.features.duplicates import (
     rows_by_group,
 )
 from siaga.features.similarity import similar_pictures, similar_texts
-from siaga.post import Post
+from siaga.post import Picture, Pixels, Post
 
 FLOOD = "Banjir 60cm di Jl. Kemang Raya, motor tidak bisa lewat, hati-hati kawan"
 OTHER = "Diskon besar-besaran! Banjir hadiah untuk semua pelanggan setia kami"
@@ -101,6 +101,26 @@ def test_near_pictures_differ_by_compression_size_or_blur() -> None:
     contents = [(None, image) for image in (whole, reencoded(whole, form="JPEG", quality=60), blurred, picture(2))]
     assert tied(*contents) == []
     assert near(*contents) == [[0, 1, 2]]
+
+
+def test_pixels_are_tied_to_the_file_of_the_same_picture() -> None:
+    drawn = np.random.default_rng(0).integers(0, 256, (28, 28), dtype=np.uint8)
+    grey = Pixels(28, 28, 1, drawn.tobytes())
+    colour = Pixels(28, 28, 3, np.repeat(drawn, 3).tobytes())
+    file = encoded(Image.fromarray(drawn))
+    other = Pixels(28, 28, 1, drawn.T.tobytes())
+    images: list[Picture] = [grey, other, file, colour]
+    prints = fingerprints([Post(str(i), image=image) for i, image in enumerate(images)])
+    assert rows_by_group(find_duplicates(prints).exact) == [[0, 2, 3]]
+    assert [(print_.size, print_.outline) for print_ in prints] == [((28, 28), None)] * 4
+
+
+def test_large_pictures_looked_at_by_threads_keep_their_posts() -> None:
+    noise = [np.random.default_rng(i % 5).integers(0, 256, (96, 96, 3), dtype=np.uint8) for i in range(12)]
+    contents = [encoded(Image.fromarray(each)) for each in noise]
+    assert min(map(len, contents)) > 16 << 10
+    groups = rows_by_group(find_duplicates(fingerprints(posts_of(*((None, each) for each in contents)))).exact)
+    assert groups == [[0, 5, 10], [1, 6, 11], [2, 7], [3, 8], [4, 9]]
 
 
 def test_pictures_of_one_colour_or_of_few_pixels_are_not_near_each_other() -> None:

@@ -14,6 +14,7 @@ from siaga.evaluation.pairing import differences, mcnemar, paired_difference
 from siaga.evaluation.predictions import read_predictions, write_predictions
 from siaga.post import Post, Prediction
 from tests.judged import judged, outcomes_of
+from tests.test_evaluation_report import report_of
 
 
 def run_of(folder: Path, posts: list[Post], predictions: list[Prediction]) -> Path:
@@ -89,6 +90,19 @@ def test_the_better_run_is_named_also_where_lower_is_better(tmp_path: Path) -> N
     back = compare(b, a, resamples=300)
     assert back.metrics["macro_f1"]["verdict"] == "a is better"
     assert back.metrics["macro_f1"]["low"] == pytest.approx(-found.metrics["macro_f1"]["high"], abs=1e-9)  # type: ignore[operator]  # A number here.
+
+
+def test_runs_are_compared_by_the_superclasses_and_the_order_that_the_report_tells(tmp_path: Path) -> None:
+    names = [f"{i}" for i in range(7)]
+    posts, predictions = judged(120, names)
+    posts = [replace(post, fields={"group": "low" if str(post.label) < "4" else "high"}) for post in posts]
+    made = {"evaluation": {"resamples": 100, "superclass": "group"}, "ordered": True}
+    for name in ("a", "b"):
+        run_of(tmp_path / name, posts, predictions)
+        report_of(posts, predictions, **made).write(tmp_path / name / "report.json")  # type: ignore[arg-type]  # Settings.
+    metrics = compare(tmp_path / "a", tmp_path / "b", resamples=100).metrics
+    assert {"top_5_accuracy", "superclass_accuracy", "mae"} <= metrics.keys()
+    assert metrics["superclass_accuracy"]["a"] > metrics["accuracy"]["a"]  # type: ignore[operator]  # Numbers here.
 
 
 def test_runs_are_joined_by_id_whatever_their_order_and_the_rest_is_counted(tmp_path: Path) -> None:

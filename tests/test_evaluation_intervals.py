@@ -27,8 +27,9 @@ def test_resamples_do_not_depend_on_the_size_of_the_chunks() -> None:
 
 
 def test_replicates_are_the_metrics_of_the_resampled_posts() -> None:
-    found = outcomes_of(80, 3, ordered=True)
+    found = replace(outcomes_of(80, 7, ordered=True), superclasses=np.array([0, 0, 1, 1, 2, 2, 3]))
     drawn = replicates(found, resamples=6, seed=2)
+    assert {"top_5_accuracy", "superclass_accuracy", "mae"} <= drawn.keys()
     (weights,) = resample_weights(80, resamples=6, seed=2)
     for row, each in enumerate(weights):
         again = measure(found.take(np.repeat(np.arange(80), each)))

@@ -10,8 +10,17 @@ from sklearn import metrics as sk
 
 from siaga.errors import DataError
 from siaga.evaluation.metrics import additive, confusion, from_sums, measure, per_class, rank_metrics, rankings
-from siaga.evaluation.outcomes import Outcomes, outcomes
+from siaga.evaluation.outcomes import Outcomes, outcomes, superclass_indices, superclasses_of
+from siaga.post import Post
 from tests.judged import grouped, judged, outcomes_of, recipe
+
+SHOWN: tuple[tuple[str | None, dict[str, str]], ...] = (
+    ("a", {"group": "x"}),
+    ("a", {}),
+    ("b", {"group": "y"}),
+    (None, {"group": "w"}),
+    ("a", {"group": "x"}),
+)
 
 
 @st.composite
@@ -132,6 +141,39 @@ def test_a_class_missing_from_the_labels_does_not_lower_the_means() -> None:
 def test_the_ordinal_error_is_told_only_of_ordered_classes() -> None:
     assert "mae" not in measure(outcomes_of(10, 3))
     assert "mae" in measure(outcomes_of(10, 3, ordered=True))
+
+
+def test_top_five_accuracy_is_that_of_scikit_learn_and_is_told_only_of_more_than_five_classes() -> None:
+    found = outcomes_of(300, 9, skill=0.5)
+    expected = sk.top_k_accuracy_score(found.labels, found.probabilities, k=5, labels=range(9))
+    assert measure(found)["top_5_accuracy"] == pytest.approx(expected)
+    assert 0.5 < expected < 1.0
+    assert "top_5_accuracy" not in measure(outcomes_of(10, 5))
+
+
+def test_an_answer_that_prefers_no_class_is_in_the_top_five_as_often_as_chance_would_have_it() -> None:
+    rows = np.array([[0.4, *[0.1] * 6], [0.0, *[0.1] * 6], [1 / 7] * 7])
+    found = Outcomes([str(i) for i in range(7)], np.array([3, 0, 6]), np.array([0, 1, 0]), rows)
+    assert found.share_in_top(5).tolist() == pytest.approx([4 / 6, 0.0, 5 / 7])
+
+
+def test_a_prediction_of_another_class_of_the_same_superclass_is_right_by_superclass() -> None:
+    rows = np.eye(4)[[0, 1, 2, 3, 0]]
+    found = Outcomes(list("abcd"), np.array([0, 0, 3, 3, 3]), np.array([0, 1, 2, 3, 0]), rows)
+    near = superclass_indices({"a": "x", "b": "x", "d": "c"}, list("abcd"))  # The class c is a superclass of its own.
+    assert measure(replace(found, superclasses=near))["superclass_accuracy"] == pytest.approx(3 / 5)
+    assert "superclass_accuracy" not in measure(found)
+
+
+def test_superclasses_are_those_that_labelled_posts_show() -> None:
+    posts = [Post(str(i), label=label, fields=fields) for i, (label, fields) in enumerate(SHOWN)]
+    assert superclasses_of(posts, "group", known={"c": "z"}) == {"a": "x", "b": "y", "c": "z"}
+    with pytest.raises(
+        DataError, match=r"'a' is seen with two superclasses in the field 'group': 'x', and in post '9'"
+    ):
+        superclasses_of([*posts, Post("9", label="a", fields={"group": "y"})], "group")
+    with pytest.raises(DataError, match=r"No labelled post has the field 'groop', .* Did you mean 'group'"):
+        superclasses_of(posts, "groop")
 
 
 def test_the_positive_class_is_the_recipes_or_else_the_last() -> None:

@@ -1,3 +1,4 @@
+import base64
 import io
 import re
 from dataclasses import replace
@@ -123,7 +124,7 @@ def test_pictures_that_cannot_be_read_are_said_and_do_not_stop_the_page(tmp_path
     posts = [replace(post, text=None, image=broken[i % 3]) for i, post in enumerate(posts)]
     page = page_of(posts, predictions)
     assert "picture not shown" in page
-    assert "data:image/jpeg;base64," in page
+    assert "data:image/png;base64," in page
 
 
 @pytest.mark.parametrize("classes", [1, 2, 3, 20, 21, 100])
@@ -138,7 +139,11 @@ def test_any_number_of_classes_makes_a_page(classes: int) -> None:
 def test_the_bare_minimum_makes_a_page_without_empty_sections() -> None:
     page = page_of(*judged(1))
     sections = {each["id"] for each in Elements(page).named("section")}
-    assert sections.isdisjoint({"agreement", "training"})
+    assert sections.isdisjoint({"agreement", "training", "slices"})
+    page = page_of(*judged(30, ("a", "b", "c")), evaluation={"resamples": 100, "examples": 0, "top_losses": 0})
+    sections |= {each["id"] for each in Elements(page).named("section")}
+    assert sections.isdisjoint({"agreement", "training", "slices"})
+    assert {each["id"] for each in Elements(page).named("section")}.isdisjoint({"examples", "losses", "threshold"})
     anchors = {str(each["href"])[1:] for each in Elements(page).named("a") if not str(each["href"]).startswith("#cell")}
     assert anchors - {""} <= sections
 
@@ -153,6 +158,89 @@ def test_rounds_of_self_training_show_what_the_guard_decided() -> None:
     page = page_of(*judged(20), facts={"events": events})
     for words in ("kept", "rolled back", "not tried", "it lost", "nothing passed", "-0.050"):
         assert words in page
+
+
+def test_a_fit_shows_its_losses_accuracies_f1_and_rates_with_the_best_epoch() -> None:
+    page = page_of(*judged(20), facts={"events": [told(1, 0.9), told(3, 0.8), told(2, 0.4)]})
+    section = page[page.index('id="training"') :]
+    for words in (
+        "3 epochs in 2 min 10 s",
+        "lowest validation loss 0.400 in epoch 2",
+        "accuracy 0.800",
+        "macro-F1 0.700",
+    ):
+        assert words in section
+    drawn = [text for text in re.findall(r">([^<>]+)</text>", section) if not re.fullmatch(r"[\d.−e]+", text)]
+    assert drawn == [
+        *("epoch", "loss", "training", "validation"),
+        *("epoch", "accuracy", "epoch", "macro-F1", "epoch", "learning rate"),
+    ]
+
+
+def test_each_fit_is_named_and_one_without_validation_says_so() -> None:
+    bare = {"step": "epoch", "epoch": 1, "train_loss": 0.5, "seconds": 1.0}
+    page = page_of(
+        *judged(20), facts={"events": [{**bare, "member": "image"}, {**bare, "member": "image", "round": 1}]}
+    )
+    assert "<b>image</b>: 1 epoch in 1.0 s; no validation posts" in page
+    assert "<b>image, round 1</b>" in page
+
+
+def test_the_finder_the_precision_and_the_augmented_batch_are_shown_with_their_reasons() -> None:
+    rates, losses = [10.0**-i for i in range(6, 0, -1)], [2.0, 1.9, 1.5, 0.9, None, 9.0]
+    events = [
+        {"step": "find", "rates": rates, "losses": losses, "learning_rate": 1e-3, "reason": "It is <steep>."},
+        {"step": "precision", "precision": "bfloat16", "speedup": 1.4, "reason": "it is 1.4 times as fast"},
+        {
+            "step": "augmented",
+            "images": [base64.b64encode(picture(i)).decode() for i in (1, 2)],
+            "labels": ["a", "<b>"],
+        },
+        told(1, 0.5),
+    ]
+    page = page_of(*judged(20), facts={"events": events})
+    for words in ("0.001 was chosen. It is &lt;steep&gt;.", "chosen: 0.001", "bfloat16: it is 1.4 times as fast"):
+        assert words in page
+    seen = page[page.index('class="seen"') :]
+    assert seen.count("data:image/webp;base64,") == 2
+    assert "<figcaption>a</figcaption>" in seen
+    assert "<figcaption>&lt;b&gt;</figcaption>" in seen
+
+
+def test_examples_show_the_posts_with_label_answer_and_confidence() -> None:
+    posts, predictions = judged(60, ("a", "b", "c"))
+    page = page_of(posts, predictions, evaluation={"resamples": 100, "examples": 6, "top_losses": 0})
+    section = page[page.index('<section id="examples"') : page.index('<section id="calibration"')]
+    shown = [each for each in predictions if f'class="id">{each.id}<' in section]
+    assert len(shown) == 6
+    assert all(f"{each.confidence:.3f}" in section for each in shown)
+
+
+def test_metrics_of_special_classes_are_in_the_summary_and_the_tables() -> None:
+    names = [f"class {i}" for i in range(30)]
+    posts, predictions = judged(300, names)
+    posts = [replace(post, fields={"group": str(post.label)[:7]}) for post in posts]
+    page = page_of(posts, predictions, evaluation={"resamples": 100, "superclass": "group"}, ordered=True)
+    for words in ("top-5 accuracy", "superclass accuracy", "ordinal error (MAE)"):
+        assert "<br><span>95\N{NO-BREAK SPACE}% interval" in page[page.index(f"</b>{words}") :][:200]
+        assert f'<th class="n">{words}</th>' in page
+    assert "Classes of one superclass stand side by side" in page
+
+
+def test_of_many_classes_the_hardest_stands_first() -> None:
+    posts, predictions = judged(300, [f"class {i:02}" for i in range(30)])
+    report = report_of(posts, predictions)
+    section = render_page(report, posts=posts, predictions=predictions).split('<section id="classes"')[1]
+    names = re.findall(r"<td>(class \d\d)</td>", section.split("</section>")[0])
+    assert names[0] == min(report.per_class, key=lambda name: report.per_class[name]["f1"])
+    assert sorted(names) == report.classes
+
+
+def told(epoch: int, loss: float, **more: object) -> dict[str, object]:
+    figures = {"train_loss": 0.6, "train_accuracy": 0.75, "train_macro_f1": 0.65}
+    held_out = {"validation_loss": loss, "validation_accuracy": 0.8, "validation_macro_f1": 0.7}
+    pace = {"learning_rate": 0.1 * epoch, "posts_per_s": 100.0, "data_wait": 0.1, "seconds": 43.2}
+    return {"step": "epoch", "epoch": epoch, "epochs": 3, **figures, **held_out, **pace, **more}
 
 
 def test_a_page_of_five_thousand_posts_with_pictures_stays_below_five_megabytes(tmp_path: Path) -> None:
@@ -173,15 +261,20 @@ def test_plots_draw_on_the_axes_they_are_given_and_return_them() -> None:
     report = report_of(*judged(40, members=("text", "image")))
     rows = {"model": report.metrics, **report.members}
     epochs = [{"epoch": 1, "train_loss": 1.0}, {"epoch": 2, "train_loss": 0.5, "validation_loss": 0.7}]
-    axes = list(Figure().subplots(1, 7))
+    finding = {"rates": [0.1, 0.2], "losses": [1.0, 0.5], "learning_rate": 0.1}
+    lines = [([1, 2], [0.5, 0.4], "red", "-"), ([], [], "blue", "--")]
+    axes = list(Figure().subplots(1, 10))
     drawn = [
         plots.interval_plot(rows, metric="accuracy", ax=axes[0]),
         plots.confusion_plot(report.confusion, report.classes, ax=axes[1]),
         plots.calibration_plot(report.calibration, ax=axes[2]),
         plots.threshold_plot(report.thresholds, ax=axes[3]),
         plots.cost_plot(report.thresholds, ax=axes[4]),
-        plots.loss_plot(epochs, ax=axes[5]),
+        plots.curve_plot(epochs, metric="loss", best=2, ax=axes[5]),
         plots.agreement_plot(report.agreement, ax=axes[6]),
+        plots.rate_plot([{"epoch": 1, "learning_rate": 0.1}], ax=axes[7]),
+        plots.finder_plot(finding, ax=axes[8]),
+        plots.runs_plot(lines, metric="loss", by="seconds", ax=axes[9]),
     ]
     assert drawn == axes
     assert [label.get_text() for label in axes[0].get_yticklabels()] == ["model", "text", "image"]

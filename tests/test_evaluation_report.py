@@ -1,3 +1,5 @@
+import base64
+import io
 import json
 import random
 from collections.abc import Mapping
@@ -6,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from siaga.errors import DataError
 from siaga.evaluation.report import Report, evaluate
@@ -201,6 +204,90 @@ def test_events_become_training_and_rounds_and_folds_are_left_out() -> None:
     report = report_of(*judged(20), {"events": events})
     assert report.training == [{"step": "epoch", "epoch": 1, "train_loss": 0.5, "validation_loss": None}]
     assert report.self_training == [{"step": "round", "round": 1, "kept": False}]
+
+
+def test_curves_of_the_finder_and_the_precision_are_kept_but_not_those_of_folds() -> None:
+    find = {"step": "find", "rates": [0.1], "losses": [1.0], "learning_rate": 0.1, "reason": "It is so."}
+    precision = {"step": "precision", "precision": "float32", "speedup": 1.0, "reason": "no gain"}
+    report = report_of(*judged(20), {"events": [find, {**find, "fold": 1}, precision, {**precision, "fold": 1}]})
+    assert (report.finder, report.precision) == ([find], [precision])
+    assert report.training == []
+
+
+def noise(side: int) -> str:
+    picture = Image.fromarray(np.random.default_rng(side).integers(0, 255, (side, side, 3), dtype=np.uint8))
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    return base64.b64encode(stream.getvalue()).decode()
+
+
+@pytest.mark.parametrize("side", [28, 32, 64, 224])
+def test_of_the_augmented_batches_the_first_is_kept_within_forty_kilobytes(side: int) -> None:
+    batch = {"step": "augmented", "images": [noise(side)] * 16, "labels": [f"class {i}" for i in range(16)]}
+    kept = report_of(*judged(20), {"events": [{**batch, "fold": 1}, batch, {**batch, "labels": ["x"] * 16}]}).augmented
+    assert len(json.dumps(kept)) < 40_500
+    assert len(kept["images"]) == len(kept["labels"]) >= 8
+    assert kept["labels"][1] == "class 1"
+
+
+def test_a_small_augmented_picture_is_kept_pixel_by_pixel_and_a_broken_one_is_left_out() -> None:
+    images, labels = ["no picture", noise(32)], ["a", "b .7 + c .3"]
+    kept = report_of(*judged(20), {"events": [{"step": "augmented", "images": images, "labels": labels}]}).augmented
+    assert kept["labels"] == ["b .7 + c .3"]
+    [first, second] = [Image.open(io.BytesIO(base64.b64decode(each))) for each in (kept["images"][0], images[1])]
+    assert np.array_equal(np.asarray(first.convert("RGB")), np.asarray(second))
+
+
+def test_examples_are_drawn_by_the_seed_and_spread_over_the_classes() -> None:
+    posts, predictions = judged(400, ("a", "b", "c", "d"))
+    posts = [post if i < 390 else post.with_label("d") for i, post in enumerate(posts) if i >= 390 or post.label != "d"]
+    told = {each.id: each for each in predictions}
+    answers = [told[post.id] for post in posts]
+    shown = report_of(posts, answers, evaluation={**SMALL, "examples": 12}).examples
+    assert [each["label"] for each in shown] == [name for name in "abcd" for _ in range(3)]
+    assert all(told[each["id"]].label == each["predicted"] for each in shown)
+    assert shown == report_of(posts[::-1], answers[::-1], evaluation={**SMALL, "examples": 12}).examples
+    assert shown != report_of(posts, answers, evaluation={**SMALL, "examples": 12}, seed=4).examples
+    assert report_of(posts, answers, evaluation={**SMALL, "examples": 0}).examples == []
+
+
+def test_every_post_is_an_example_where_there_are_few() -> None:
+    posts, predictions = judged(5)
+    assert {each["id"] for each in report_of(posts, predictions).examples} == {post.id for post in posts}
+
+
+def test_superclass_accuracy_has_an_interval_and_is_told_of_baselines_too() -> None:
+    names = [f"class {i}" for i in range(8)]
+    posts, predictions = judged(200, names)
+    posts = [replace(post, fields={"group": f"group {int(str(post.label)[-1]) // 2}"}) for post in posts]
+    report = report_of(posts, predictions, evaluation={**SMALL, "superclass": "group"})
+    near, exact = report.metrics["superclass_accuracy"], report.metrics["accuracy"]
+    assert near["low"] < near["value"] < near["high"]  # type: ignore[operator]  # Numbers here.
+    assert exact["value"] < near["value"]  # type: ignore[operator]  # As above.
+    assert report.superclasses == {name: f"group {i // 2}" for i, name in enumerate(names)}
+    assert report.baselines["majority"]["superclass_accuracy"]["value"] > 0.125  # type: ignore[operator]  # As above.
+    assert report.versus["majority"]["superclass_accuracy"]["difference"] > 0
+
+
+def test_superclasses_that_other_posts_showed_serve_posts_that_lack_the_field() -> None:
+    posts, predictions = judged(50)
+    settings = {"evaluation": {**SMALL, "superclass": "group"}}
+    with pytest.raises(DataError, match="No labelled post has the field 'group'"):
+        report_of(posts, predictions, **settings)
+    known = {"superclasses": {"INFO": "all", "NO_INFO": "all"}}
+    assert report_of(posts, predictions, known, **settings).metrics["superclass_accuracy"]["value"] == 1.0
+
+
+def test_of_many_classes_only_one_that_the_recipe_names_has_a_threshold() -> None:
+    posts, predictions = judged(40, ("a", "b", "c"))
+    assert report_of(posts, predictions).thresholds == {}
+    assert report_of(posts, predictions, positive="b").thresholds["class"] == "b"
+    assert report_of(*judged(40)).thresholds["class"] == "INFO"
+
+
+def test_a_part_that_is_the_whole_has_the_metrics_of_the_whole() -> None:
+    report = report_of(*judged(60))
+    assert report.by_modality["text"] == {"n": 60, "metrics": report.metrics}
 
 
 def test_a_written_report_reads_the_same(tmp_path: Path) -> None:

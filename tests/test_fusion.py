@@ -7,7 +7,7 @@ from siaga.models.classifier import Prior
 from siaga.models.combiner import Combiner
 from siaga.models.folds import NO_FOLD, fold_of_each
 from siaga.models.fusion import FusionClassifier
-from siaga.post import Post
+from siaga.post import Pixels, Post
 from siaga.schema import Fusion, Linear
 from tests.made import made_posts
 
@@ -73,6 +73,14 @@ def test_a_pseudo_labelled_post_trains_the_members_and_never_the_combiner() -> N
     asked = [Post("1", text="banjir")]
     before, after = (FusionClassifier(spec).fit(known).answer(asked) for known in (posts, [*posts, *wrong]))
     assert after.members["words"][0, 0] < before.members["words"][0, 0]
+
+
+def test_posts_of_the_same_pixels_share_a_fold() -> None:
+    images = [Pixels(2, 2, 1, bytes([i % 20] * 4)) for i in range(40)]
+    posts = [Post(str(i), image=image, label="ab"[i % 2]) for i, image in enumerate(images)]
+    fold = fold_of_each(posts, folds=4, seed=0)
+    assert fold[:20].tolist() == fold[20:].tolist()
+    assert set(fold.tolist()) == {0, 1, 2, 3}
 
 
 def test_the_class_frequencies_are_smoothed_and_carry_no_evidence() -> None:

@@ -5,13 +5,24 @@ import subprocess
 import sys
 import zlib
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from siaga.errors import ImageError
-from siaga.features.images import difference_hash, image_hashes, open_image, pixel_hash, pixels, thumbnail
+from siaga.features.images import (
+    content_hash,
+    difference_hash,
+    image_hashes,
+    open_image,
+    pixel_hash,
+    pixels,
+    read_image,
+    thumbnail,
+)
+from siaga.post import Pixels
 
 HERE = Path(__file__).parent
 RED, BLUE, WHITE = (255, 0, 0), (0, 0, 255), (255, 255, 255)
@@ -166,6 +177,26 @@ def test_a_thumbnail_is_a_small_jpeg_without_metadata() -> None:
     assert (small.format, small.size) == ("JPEG", (100, 160))
     assert b"where I live" not in content
     assert b"secret" not in content
+
+
+def test_the_thumbnail_of_a_picture_of_few_pixels_is_a_png_of_its_size() -> None:
+    drawn = np.random.default_rng(0).integers(0, 256, (28, 20, 3), dtype=np.uint8)
+    for image in (Pixels(20, 28, 3, drawn.tobytes()), encoded(Image.fromarray(drawn), "PNG")):
+        small = Image.open(io.BytesIO(thumbnail(image)))
+        assert small.format == "PNG"
+        np.testing.assert_array_equal(np.asarray(small), drawn)
+    wide = Image.open(io.BytesIO(thumbnail(Pixels(20, 28, 3, drawn.tobytes()), side=14)))
+    assert (wide.format, wide.size) == ("JPEG", (10, 14))
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_pixels_have_the_hashes_of_the_picture_that_they_are(channels: Literal[1, 3]) -> None:
+    data = np.random.default_rng(0).integers(0, 256, 40 * 33 * channels, dtype=np.uint8).tobytes()
+    image = Pixels(40, 33, channels, data)
+    assert pixel_hash(image) == pixel_hash(open_image(image)) == pixel_hash(read_image(image))
+    assert difference_hash(image) == difference_hash(open_image(image))
+    others = [Pixels(33, 40, channels, data), Pixels(40, 33, channels, data[:-1] + bytes([data[-1] ^ 1]))]
+    assert len({content_hash(each) for each in (image, *others)}) == 3
 
 
 def test_equal_pixels_have_equal_hashes_however_they_are_encoded() -> None:

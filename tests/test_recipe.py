@@ -123,7 +123,7 @@ def test_what_is_not_toml_or_not_utf8_is_said_with_its_place(tmp_path: Path) -> 
 def test_defaults_are_written_out_once_shown() -> None:
     shown = tomllib.loads(to_toml(load_recipe("flood-triage")))
     assert shown["model"]["guard"] == "no_loss"
-    assert shown["evaluation"] == {"kind": "classification", "resamples": 2000, "top_losses": 25}
+    assert shown["evaluation"] == {"kind": "classification", "resamples": 2000, "top_losses": 25, "examples": 24}
 
 
 @pytest.mark.parametrize("name", ["../x", "text/a", "/x", "", ".", "prior.json", "a b", "a\nb"])

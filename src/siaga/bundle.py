@@ -23,7 +23,7 @@ from siaga.models.calibrated import CalibratedClassifier
 from siaga.models.classifier import Answer, Classifier, build_model
 from siaga.post import Post, Prediction
 from siaga.recipe import Table, check_recipe, tables_in, to_table
-from siaga.schema import Recipe, SourceSpec, SyntheticSource, TableSource
+from siaga.schema import ArraysSource, Recipe, SourceSpec, SyntheticSource, TableSource
 
 SCHEMA = 1
 SUFFIXES = frozenset({".json", ".npz", ".safetensors", ".skops", ".txt", ".model", ".md"})
@@ -188,12 +188,14 @@ def _files(folder: Path) -> list[Path]:
 
 
 def _without_paths(recipe: Recipe) -> Table:
-    """Return the recipe with the columns and labels of its source, but no path, which means nothing elsewhere."""
-    source = recipe.source
-    if isinstance(source, TableSource):
-        kept: SourceSpec = TableSource(path=Path("-"), columns=source.columns, labels=source.labels)
-    else:
-        kept = SyntheticSource()
+    """Return the recipe with what its source says of any file (columns, labels), but no path: it leads nowhere else."""
+    match recipe.source:
+        case TableSource(columns=columns, labels=labels):
+            kept: SourceSpec = TableSource(path=Path("-"), columns=columns, labels=labels)
+        case ArraysSource(labels=labels, level=level, planar=planar):
+            kept = ArraysSource(path=Path("-"), labels=labels, level=level, planar=planar)
+        case _:
+            kept = SyntheticSource()
     table = to_table(recipe.model_copy(update={"source": kept}))
     for part in tables_in(table):
         if Path(part.get("weights", "")).is_absolute():

@@ -3,18 +3,19 @@
 import json
 import logging
 import os
-import platform
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
 from siaga.bundle import CHUNK, Bundle, build_classifier, load_bundle, save_bundle, seal_bundle
-from siaga.dataset import Dataset, build_dataset, list_events
+from siaga.dataset import Dataset, build_dataset, gather, list_events
+from siaga.environment import environment
 from siaga.errors import DataError, RecipeError, SiagaError, did_you_mean
+from siaga.evaluation.outcomes import superclasses_of
 from siaga.evaluation.page import write_page
 from siaga.evaluation.predictions import write_predictions
 from siaga.evaluation.report import Report, evaluate
@@ -23,13 +24,12 @@ from siaga.models.classifier import Hear, Progress, silent
 from siaga.post import Post, Prediction
 from siaga.quarantine import Quarantine
 from siaga.recipe import tables_in, to_table, to_toml
-from siaga.run_folder import check_no_run, fill_run, folder_name
+from siaga.run_folder import check_no_run, check_run, check_same_data, fill_run, folder_name, is_whole, keep_checkpoints
 from siaga.schema import EventSplit, GroupedSplit, Linear, Recipe
 from siaga.sources import read_source
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
-_LIBRARIES = ("numpy", "scikit-learn", "torch", "transformers", "catboost", "model2vec")
 
 
 def prepare(recipe: Recipe, *, quarantine: Quarantine) -> Dataset:
@@ -37,23 +37,53 @@ def prepare(recipe: Recipe, *, quarantine: Quarantine) -> Dataset:
 
     Raises DataError for what cannot be trained on, and RecipeError where the recipe names a class that is not there.
     """
-    posts = read_source(recipe.source, quarantine=quarantine)
-    split, classes = recipe.split, recipe.classes
-    dataset = build_dataset(posts, split=split, classes=classes, seed=recipe.seed, quarantine=quarantine)
+    pool = gather(read_source(recipe.source, quarantine=quarantine), quarantine)
+    dataset = build_dataset(
+        pool, split=recipe.split, selection=recipe.selection, classes=recipe.classes, seed=recipe.seed
+    )
     _check_named(recipe, dataset.classes)
+    _superclasses(recipe, dataset)
     return dataset
 
 
-def train(recipe: Recipe, out: str | Path, *, overwrite: bool = False, progress: Hear = silent) -> Report:
+@dataclass(frozen=True)
+class Restart:
+    """What becomes of a run that was killed: whether to resume it, and how often it keeps checkpoints."""
+
+    resume: bool = False
+    every_s: float = 30.0
+
+
+def train(
+    recipe: Recipe,
+    out: str | Path,
+    *,
+    overwrite: bool = False,
+    restart: Restart = Restart(),
+    progress: Hear = silent,
+) -> Report:
     """Train, evaluate on the test split, and fill the run folder `out`; return the report.
 
     `out` appears when everything in it is complete: `recipe.toml`, `bundle/`, `report.json`, `report.html`,
     `metrics.jsonl`, `predictions.parquet`, and, where there are any, `pseudo_labels.jsonl` and `quarantine.jsonl`.
+    A run that is killed leaves its checkpoints beside `out`; resumed with the same recipe, it ends with the same
+    weights as one that was not. To resume a run that is complete is to read its report.
     """
-    out, quarantine = Path(out), Quarantine()
+    out, quarantine, toml = Path(out), Quarantine(), to_toml(recipe)
+    if restart.resume and is_whole(out, toml, overwrite=overwrite):
+        log.warning("%s is complete already; nothing was trained.", out)
+        return Report.read(out / "report.json")
     try:
-        with fill_run(out, overwrite=overwrite) as folder:
-            report = _Run(recipe, folder, progress, quarantine).finish()
+        check_run(out, overwrite=overwrite)
+        if int(os.environ.get("RANK", "0")):  # Of several processes that train together, the first one writes.
+            with tempfile.TemporaryDirectory() as aside:
+                return _Run(recipe, Path(aside), silent, quarantine).finish()
+        with (
+            keep_checkpoints(out, toml, resume=restart.resume) as checkpoints,
+            fill_run(out, overwrite=overwrite) as folder,
+        ):
+            heard = Progress(progress, checkpoints=checkpoints, every_s=restart.every_s)
+            report = _Run(recipe, folder, heard, quarantine).finish()
     except SiagaError:
         for reason, count in quarantine.counts.most_common(5):
             log.warning("Before that, %d rows were set aside or kept in part: %s", count, reason)
@@ -63,7 +93,14 @@ def train(recipe: Recipe, out: str | Path, *, overwrite: bool = False, progress:
     return report
 
 
-def train_by_event(recipe: Recipe, out: Path, *, overwrite: bool = False, progress: Hear = silent) -> dict[str, Report]:
+def train_by_event(
+    recipe: Recipe,
+    out: Path,
+    *,
+    overwrite: bool = False,
+    restart: Restart = Restart(),
+    progress: Hear = silent,
+) -> dict[str, Report]:
     """Leave one event out, each in turn: one run folder an event under `out`; return the reports by event."""
     if not isinstance(recipe.split, EventSplit):
         raise DataError(f"The recipe's split is {recipe.split.kind!r}. Set split.kind=event to leave events out.")
@@ -73,7 +110,8 @@ def train_by_event(recipe: Recipe, out: Path, *, overwrite: bool = False, progre
     reports = {}
     for event in events:
         held_out = recipe.model_copy(update={"split": recipe.split.model_copy(update={"held_out": event})})
-        reports[event] = train(held_out, Path(out) / folder_name(event), overwrite=overwrite, progress=progress)
+        folder = Path(out) / folder_name(event)
+        reports[event] = train(held_out, folder, overwrite=overwrite, restart=restart, progress=progress)
     return reports
 
 
@@ -106,17 +144,10 @@ def evaluate_bundle(bundle: Bundle, posts: Iterable[Post], *, progress: Hear = s
     row = [counts[name] / len(labelled) for name in bundle.classes]
     baselines = {"majority": [_plain(post, row, bundle.classes) for post in labelled]}
     seconds = {"predict": time.perf_counter() - started}
-    facts = {"seconds": seconds, "environment": environment(), "data": {}, "events": [], "recipe_toml": ""}
+    facts = {"seconds": seconds, "environment": environment(), "superclasses": bundle.report.get("superclasses")}
     recipe = _with_classes(bundle.recipe, bundle.classes)
     report = evaluate(labelled, predictions, recipe=recipe, baselines=baselines, facts=facts)
     return Evaluation(report, labelled, predictions)
-
-
-def environment() -> dict[str, str]:
-    """Return what the figures of a run depend on besides the data: versions, machine in words, cores."""
-    versions = {name: found for name in ("siaga", *_LIBRARIES) if (found := _version(name))}
-    machine = f"{platform.machine()}, {os.cpu_count()} cores, {platform.system()}"
-    return {"python": platform.python_version(), **versions, "machine": machine}
 
 
 @dataclass
@@ -125,13 +156,15 @@ class _Run:
 
     recipe: Recipe
     folder: Path
-    progress: Hear
+    progress: Progress
     quarantine: Quarantine
     events: list[Mapping[str, object]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
     def finish(self) -> Report:
         dataset = self._timed("prepare", lambda: prepare(self.recipe, quarantine=self.quarantine))
+        if self.progress.checkpoints is not None:
+            check_same_data(self.progress.checkpoints, dataset.facts["hash"])
         self._hear({"step": "split", **{name: len(posts) for name, posts in dataset.splits().items()}})
         bundle = self._timed("fit", lambda: self._fit(dataset))
         predictions = self._timed("predict", lambda: _predict(bundle, dataset.test, self._hear))
@@ -145,7 +178,7 @@ class _Run:
             validation=dataset.validation,
             unlabelled=dataset.unlabelled,
             classes=dataset.classes,
-            progress=Progress(self._hear),
+            progress=replace(self.progress, hear=self._hear),
         )
         folder = self.folder / "bundle"
         save_bundle(Bundle(self.recipe, classifier), folder)
@@ -164,6 +197,7 @@ class _Run:
             "seconds": dict(self.seconds),
             "events": [event for event in self.events if event["step"] != "pseudo_label"],
             "recipe_toml": to_toml(self.recipe),
+            "superclasses": _superclasses(self.recipe, dataset),
         }
         recipe = _with_classes(self.recipe, bundle.classes)
         report = evaluate(dataset.test, predictions, recipe=recipe, baselines=baselines, facts=facts)
@@ -178,13 +212,15 @@ class _Run:
     def _write_records(self) -> None:
         write_text(self.folder / "recipe.toml", to_toml(self.recipe))
         pseudo = [event for event in self.events if event["step"] == "pseudo_label"]
-        _write_lines(self.folder / "metrics.jsonl", [event for event in self.events if event["step"] != "pseudo_label"])
+        others = [event for event in self.events if event["step"] not in ("pseudo_label", "augmented")]
+        _write_lines(self.folder / "metrics.jsonl", others)
         if pseudo:
             _write_lines(self.folder / "pseudo_labels.jsonl", pseudo)
         self.quarantine.write(self.folder / "quarantine.jsonl")
 
     def _hear(self, event: Mapping[str, object]) -> None:
-        self.events.append(event)
+        if event["step"] != "batch":
+            self.events.append(event)
         self.progress(event)
 
     def _timed(self, step: str, work: Callable[[], T]) -> T:
@@ -203,6 +239,12 @@ def _check_named(recipe: Recipe, classes: Sequence[str]) -> None:
         if name not in classes:
             hint = did_you_mean(name, classes)
             raise RecipeError(f"The recipe names the class {name!r}.{hint} The classes are: {', '.join(classes)}.")
+
+
+def _superclasses(recipe: Recipe, dataset: Dataset) -> dict[str, str]:
+    """Return the superclass of each class, if the recipe names them; raises DataError where the posts do not."""
+    field = recipe.evaluation.superclass
+    return superclasses_of([*dataset.train, *dataset.validation, *dataset.test], field) if field else {}
 
 
 def _predict(bundle: Bundle, posts: Sequence[Post], progress: Hear) -> list[Prediction]:
@@ -251,10 +293,3 @@ def _check_labels(labelled: Sequence[Post], classes: Sequence[str]) -> None:
 
 def _write_lines(path: Path, events: Iterable[Mapping[str, object]]) -> None:
     write_text(path, "".join(json.dumps(event, ensure_ascii=True) + "\n" for event in events))
-
-
-def _version(name: str) -> str | None:
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None

@@ -8,8 +8,10 @@ from typing import Annotated
 import typer
 
 _EXTRAS = {
-    "deep": ("torch", "transformers", "safetensors", "tokenizers", "model2vec", "accelerate"),
+    "deep": ("torch", "transformers", "safetensors", "tokenizers", "model2vec", "accelerate", "kornia"),
     "boost": ("catboost",),
+    "tensorboard": ("tensorboard",),
+    "mlflow": ("mlflow", "sqlalchemy", "alembic"),
 }
 
 

@@ -12,6 +12,7 @@ from siaga.post import Post
 
 if TYPE_CHECKING:
     from siaga.bundle import Bundle
+    from siaga.quarantine import Quarantine
     from siaga.schema import Columns
 
 _TO_PREDICT = ("id", "text", "image")
@@ -19,35 +20,60 @@ _TO_PREDICT = ("id", "text", "image")
 
 @contextmanager
 def reading(
-    bundle: "Bundle", posts: str, *, columns: Sequence[str], beside: Path | None, labelled: bool = False
+    bundle: "Bundle",
+    posts: str,
+    *,
+    columns: Sequence[str],
+    beside: Path | None,
+    labelled: bool = False,
+    whole: bool = False,
 ) -> Iterator[Iterator[Post]]:
     """Give the posts of a file, mapped as the bundle's recipe maps them unless `columns` (what=name) says otherwise.
 
     A column that only the recipe names may be missing: a file to predict need not have all that there was to train.
-    Labels are read only when `labelled`, and one that is a class already is taken as it is. Rows that cannot be read
-    are written to `beside` when the block ends, and counted on stderr.
+    For a recipe of arrays, a file of arrays is read as one, and any other file as a table. Labels are read only when
+    `labelled`, and one that is a class already is taken as it is. Rows that cannot be read are written to `beside`
+    when the block ends, and counted on stderr; with `whole`, they are a DataError when all posts were read.
     """
     from siaga.quarantine import Quarantine
-    from siaga.schema import TableSource
+
+    quarantine = Quarantine()
+    read = _read(bundle, posts, given_columns(columns), labelled=labelled, quarantine=quarantine)
+    try:
+        yield _without_gaps(read, posts, quarantine) if whole else read
+    finally:
+        if beside is not None:
+            quarantine.write(beside)
+        if len(quarantine):
+            where = f" See {beside}." if beside is not None else ""
+            typer.echo(f"{len(quarantine)} rows were set aside or kept in part.{where}", err=True)
+
+
+def _read(
+    bundle: "Bundle", posts: str, given: Mapping[str, str], *, labelled: bool, quarantine: "Quarantine"
+) -> Iterator[Post]:
+    from siaga.schema import ArraysSource, Files
     from siaga.sources import read_posts
+    from siaga.sources.arrays import ArrayReading, holds_arrays, read_array_posts
 
     source = bundle.recipe.source
-    mapping = source.labels if isinstance(source, TableSource) else {}
+    mapping = source.labels if isinstance(source, Files) else {}
     known = {**{name: name for name in bundle.classes}, **mapping} if mapping else {}
-    quarantine = Quarantine()
-    given = _given(columns)
-    yield read_posts(
-        posts,
-        columns=_columns(bundle, given, labelled=labelled),
-        labels=known if labelled else None,
-        demands=[*given, "label"],
-        quarantine=quarantine,
-    )
-    if beside is not None:
-        quarantine.write(beside)
-    if len(quarantine):
-        where = f" See {beside}." if beside is not None else ""
-        typer.echo(f"{len(quarantine)} rows were set aside or kept in part.{where}", err=True)
+    labels = known if labelled else None
+    if isinstance(source, ArraysSource) and not given and posts != "-" and holds_arrays(Path(posts)):
+        return read_array_posts(Path(posts), ArrayReading(labels, source.level, source.planar), quarantine=quarantine)
+    columns = _columns(bundle, given, labelled=labelled)
+    return read_posts(posts, columns=columns, labels=labels, demands=[*given, "label"], quarantine=quarantine)
+
+
+def _without_gaps(read: Iterator[Post], posts: str, quarantine: "Quarantine") -> Iterator[Post]:
+    from siaga.sources.table import KEPT_WITHOUT
+
+    yield from read
+    lost = sum(count for reason, count in quarantine.counts.items() if not reason.startswith(KEPT_WITHOUT))
+    if lost:
+        gaps = f"{lost:,} rows of {posts} cannot be read, so the others would be answered under a wrong number"
+        raise DataError(f"{gaps}. Mend these rows; the quarantine lists them.")
 
 
 def check_apart(posts: str, outputs: Sequence[Path]) -> None:
@@ -73,8 +99,8 @@ def one_post(text: str | None, image: Path | None) -> Post:
     return post
 
 
-def _given(columns: Sequence[str]) -> dict[str, str]:
-    """Return the columns that the user names, by the part of a post that they hold."""
+def given_columns(columns: Sequence[str]) -> dict[str, str]:
+    """Return the columns that the user names (what=name), by the part of a post that they hold."""
     from siaga.schema import Columns
 
     given = {}

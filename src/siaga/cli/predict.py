@@ -1,19 +1,35 @@
 """`siaga predict`: answers for a file of posts, a pipe, or one post."""
 
+from collections.abc import Iterable
+from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from siaga.cli.options import BundleFolder, ColumnNames
 
+if TYPE_CHECKING:
+    from siaga.post import Prediction
+
+
+class Format(StrEnum):
+    """How the output is written: by its suffix, or as the recipe's `submission` says."""
+
+    AUTO = "auto"
+    KAGGLE = "kaggle"
+
 
 def run(
     bundle: BundleFolder,
     posts: Annotated[
-        str | None, typer.Argument(help="CSV, TSV, JSONL or Parquet, plain or .gz; - for JSON lines on stdin.")
+        str | None,
+        typer.Argument(help="CSV, TSV, JSONL or Parquet, plain or .gz; a file of arrays; - for JSON lines on stdin."),
     ] = None,
     output: Annotated[str, typer.Option("--output", "-o", help="A .jsonl, .csv or .parquet file; - for stdout.")] = "-",
+    format_: Annotated[
+        Format, typer.Option("--format", help="By the output's suffix, or the CSV that a competition asks for.")
+    ] = Format.AUTO,
     text: Annotated[str | None, typer.Option(help="Predict one post with this text.")] = None,
     image: Annotated[Path | None, typer.Option(help="Predict one post with this image.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, help="Stop after so many posts.")] = None,
@@ -22,6 +38,7 @@ def run(
     """Answer for each post with its label, its probabilities, and what was read of it.
 
     Rows that cannot be read go to OUTPUT.quarantine.jsonl (stdout.quarantine.jsonl when the output is stdout).
+    `--format kaggle` writes ids and labels only, under the names that the recipe's `submission` gives them.
     """
     from itertools import islice
 
@@ -29,15 +46,25 @@ def run(
     from siaga.cli.posts import check_apart, one_post, reading
     from siaga.cli.progress import counted
     from siaga.serving.batch import check_output, write_output
+    from siaga.serving.submission import check_submission, write_submission
 
     if (posts is None) == (text is None and image is None):
         raise typer.BadParameter("give either a file of posts, or --text and/or --image")
     check_output(output)
     loaded = load_bundle(bundle)
+    submission = check_submission(loaded.recipe, output) if format_ is Format.KAGGLE else None
+    is_numbered = submission is not None and submission.numbered
+
+    def write(predictions: Iterable["Prediction"]) -> None:
+        if submission is None:
+            write_output(predictions, output)
+        else:
+            write_submission(predictions, output, submission)
+
     if posts is None:
-        write_output(loaded.predict([one_post(text, image)]), output)
+        write(loaded.predict([one_post(text, image)]))
         return
     beside = Path(f"{'stdout' if output == '-' else output}.quarantine.jsonl")
     check_apart(posts, [Path(output), beside])
-    with reading(loaded, posts, columns=column, beside=beside) as read:
-        write_output(counted(loaded.predict_stream(islice(read, limit))), output)
+    with reading(loaded, posts, columns=column, beside=beside, whole=is_numbered) as read:
+        write(counted(loaded.predict_stream(islice(read, limit))))

@@ -5,16 +5,23 @@ from typing import Any
 
 from siaga.evaluation.report import Report
 
-_COLUMNS = ("accuracy", "macro_f1", "balanced_accuracy", "roc_auc", "log_loss", "ece")
+_COLUMNS = (
+    *("accuracy", "top_5_accuracy", "superclass_accuracy", "macro_f1", "mae"),
+    *("roc_auc", "log_loss", "ece", "balanced_accuracy"),
+)
+_MOST = 6  # Columns that a terminal has room for; the report has them all.
 
 
 def table_of(report: Report) -> str:
-    """Return the model, its members and the baselines, one a row, each figure with its 95 % interval."""
+    """Return the model, its members and the baselines, one a row, each figure with its 95 % interval.
+
+    The six metrics that say most of these classes are shown.
+    """
     whole = report.to_dict()
     rows = {"model": whole["metrics"], **whole["members"], **whole["baselines"]}
-    shown = [name for name in _COLUMNS if whole["metrics"].get(name, {}).get("value") is not None]
+    shown = [name for name in _COLUMNS if whole["metrics"].get(name, {}).get("value") is not None][:_MOST]
     head = f"{whole['recipe']} on {whole['n']:,} held-out posts (95 % intervals)"
-    return f"{head}\n" + _aligned([["", *shown], *([name, *_figures(row, shown)] for name, row in rows.items())])
+    return f"{head}\n" + aligned([["", *shown], *([name, *_figures(row, shown)] for name, row in rows.items())])
 
 
 def table_by_event(reports: Mapping[str, Report]) -> str:
@@ -25,7 +32,7 @@ def table_by_event(reports: Mapping[str, Report]) -> str:
         baselines = [_value(whole["baselines"].get(name, {}).get("macro_f1")) for name in ("majority", "tfidf")]
         figures = _figures(whole["metrics"], ["accuracy", "macro_f1", "roc_auc"])
         rows.append([event, str(whole["n"]), *figures, *baselines])
-    return _aligned(rows)
+    return aligned(rows)
 
 
 def _figures(metrics: Mapping[str, Any], names: Sequence[str]) -> list[str]:  # Any: report.json's values.
@@ -45,7 +52,8 @@ def _value(metric: Any) -> str:  # Any: a figure, or a figure with its interval.
     return "-" if value is None else f"{value:.3f}"
 
 
-def _aligned(rows: Sequence[Sequence[str]]) -> str:
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of cells as lines in which the columns stand below each other."""
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     lines = ("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows)
     return "\n".join(lines)

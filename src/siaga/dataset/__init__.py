@@ -11,16 +11,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from siaga.dataset.pool import Pool, gather
+from siaga.dataset.selection import LEFT_OUT, select_posts
 from siaga.dataset.splits import Rows, choose_parts
 from siaga.errors import DataError, did_you_mean
 from siaga.features.duplicates import duplicate_facts
 from siaga.post import MODALITIES, Post
-from siaga.quarantine import Quarantine
-from siaga.schema import SplitSpec
+from siaga.schema import Selection, SplitSpec
+
+__all__ = ["SPLITS", "Dataset", "build_dataset", "gather", "list_events"]
 
 log = logging.getLogger(__name__)
 SPLITS = ("train", "validation", "test", "unlabelled")
 LISTED = 50
+_EVERYTHING = Selection()
 
 Facts = dict[str, Any]  # Any: JSON.
 
@@ -46,21 +49,20 @@ class Dataset:
 
 
 def build_dataset(
-    posts: Mapping[str, Iterable[Post]],
+    pool: Pool,
     *,
     split: SplitSpec,
+    selection: Selection = _EVERYTHING,
     classes: Sequence[str] = (),
     seed: int,
-    quarantine: Quarantine,
 ) -> Dataset:
-    """Check the posts and put them into splits; exact duplicates never stand in two splits.
+    """Put the posts that `gather` found usable into splits; exact duplicates never stand in two splits.
 
-    `posts` has the keys of a source: `posts`, or `train` with `validation` and `test`; and `unlabelled`. What cannot
-    be used goes to `quarantine`. Given test and validation posts stay as they are (their duplicates leave the other
-    splits); a `random` split honours them too. Raises DataError for what cannot be split or trained on.
+    The selection is made first. Given test and validation posts stay as they are (their duplicates leave the other
+    splits); a `random` split honours them too. Raises DataError for what cannot be selected, split or trained on.
     """
-    pool = gather(posts, quarantine)
     known = _classes(pool, classes)
+    select_posts(pool, selection, seed=seed)
     parts = choose_parts(pool, split, seed=seed)
     _check_parts(pool, parts)
     facts = _facts(pool, parts, known)
@@ -105,7 +107,7 @@ def _check_parts(pool: Pool, parts: Mapping[str, Rows]) -> None:
 
 def _facts(pool: Pool, parts: Mapping[str, Rows], classes: Sequence[str]) -> Facts:
     placed = {row: name for name in SPLITS for row in parts[name]}
-    splits = [placed.get(row, "left out") for row in range(len(pool.posts))]
+    splits = [placed.get(row, LEFT_OUT) for row in range(len(pool.posts))]
     counts = {name: _counts(pool, parts[name], classes) for name in SPLITS}
     missing = {
         name: [label for label in classes if not counts[name]["classes"][label]] for name in SPLITS[:3] if parts[name]
@@ -136,7 +138,7 @@ def _counts(pool: Pool, rows: Rows, classes: Sequence[str]) -> Facts:
 
 def _notes(facts: Facts) -> list[str]:
     """Return what a person should know before training, one sentence each."""
-    notes = [f"{change['posts']:,} posts of {change['split']} {change['what']}." for change in facts["changes"]]
+    notes = [_change(change) for change in facts["changes"]]
     for name, labels in facts["missing_classes"].items():
         notes.append(f"The {name} split has no post of {', '.join(labels)}.")
     if not facts["splits"]["validation"]["posts"]:
@@ -147,3 +149,8 @@ def _notes(facts: Facts) -> list[str]:
     if near:
         notes.append(f"{near:,} groups of near-equal posts stand in both train and test; they stay.")
     return notes
+
+
+def _change(change: Facts) -> str:
+    where = "" if change["split"] == "posts" else f" of {change['split']}"
+    return f"{change['posts']:,} posts{where} {change['what']}."

@@ -1,6 +1,5 @@
 """The data doctor: what is in this data, split by split, and what is wrong with it."""
 
-from base64 import b64encode
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -13,7 +12,7 @@ from siaga.describe.measures import Facts, charts, measure
 from siaga.errors import ImageError
 from siaga.features.duplicates import duplicate_facts, find_duplicates, fingerprints
 from siaga.files import write_text
-from siaga.pages import render
+from siaga.pages import data_url, render
 from siaga.post import Post
 
 _EXAMPLES = 3  # Of each class in each split.
@@ -22,7 +21,7 @@ _ALL_EXAMPLES = 120
 
 @dataclass(frozen=True)
 class Example:
-    """A post to show. `image` is a small JPEG, or None where the post has none or it cannot be read."""
+    """A post to show. `image` is a small JPEG or PNG, or None where the post has none or it cannot be read."""
 
     split: str
     label: str | None
@@ -70,7 +69,7 @@ def describe(posts: Mapping[str, Iterable[Post]], *, seed: int = 0) -> Descripti
 
 def write_page(description: Description, path: Path) -> None:
     """Write one self-contained HTML page."""
-    write_text(path, render("describe.html", d=description, picture=_data_url))
+    write_text(path, render("describe.html", d=description, picture=data_url))
 
 
 def _examples(posts: Mapping[str, Sequence[Post]], seed: int) -> list[Example]:
@@ -98,7 +97,3 @@ def _thumbnail(post: Post) -> bytes | None:
         return thumbnail(post.image)
     except ImageError:
         return None
-
-
-def _data_url(jpeg: bytes) -> str:
-    return "data:image/jpeg;base64," + b64encode(jpeg).decode()

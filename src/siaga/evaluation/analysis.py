@@ -1,5 +1,6 @@
 """Error analysis: where and how the answers go wrong, as plain values ready for JSON."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
 from math import sqrt
@@ -96,17 +97,29 @@ def threshold_curve(outcomes: Outcomes, cost: float) -> dict[str, object]:
 
 def top_losses(outcomes: Outcomes, posts: Sequence[Post], number: int) -> list[dict[str, object]]:
     """Return the posts whose label was found least probable, worst first: id, label, predicted, confidence, loss."""
-    worst = np.argsort(-outcomes.loss, kind="stable")[:number].tolist()
-    return [
-        {
-            "id": posts[i].id,
-            "label": outcomes.classes[outcomes.labels[i]],
-            "predicted": outcomes.classes[outcomes.predicted[i]],
-            "confidence": float(outcomes.confidence[i]),
-            "loss": float(outcomes.loss[i]),
-        }
-        for i in worst
-    ]
+    loss = outcomes.loss
+    worst = np.argsort(-loss, kind="stable")[:number].tolist()
+    return [{"id": posts[i].id, **_said(outcomes, i), "loss": float(loss[i])} for i in worst]
+
+
+def examples(outcomes: Outcomes, posts: Sequence[Post], number: int, *, seed: int) -> list[dict[str, object]]:
+    """Return posts drawn by chance and spread over the classes, by class: id, label, predicted, confidence."""
+    turns: Counter[int] = Counter()
+    drawn: list[tuple[int, int, int]] = []
+    for i in np.random.default_rng(seed).permutation(len(outcomes)).tolist():
+        label = int(outcomes.labels[i])
+        drawn.append((turns[label], len(drawn), i))
+        turns[label] += 1
+    chosen = sorted((int(outcomes.labels[i]), place, i) for _, place, i in sorted(drawn)[:number])
+    return [{"id": posts[i].id, **_said(outcomes, i)} for _, _, i in chosen]
+
+
+def _said(outcomes: Outcomes, i: int) -> dict[str, object]:
+    return {
+        "label": outcomes.classes[outcomes.labels[i]],
+        "predicted": outcomes.classes[outcomes.predicted[i]],
+        "confidence": float(outcomes.confidence[i]),
+    }
 
 
 def _pair(a: str, b: str, right: Mapping[str, np.ndarray]) -> dict[str, object]:

@@ -9,12 +9,10 @@ import numpy as np
 from siaga.errors import DataError
 from siaga.evaluation.intervals import replicates
 from siaga.evaluation.metrics import measure
-from siaga.evaluation.outcomes import Outcomes, probability_rows
+from siaga.evaluation.outcomes import Outcomes, probability_rows, superclass_indices
 from siaga.evaluation.pairing import differences, verdict
 from siaga.evaluation.predictions import PredictionTable, read_predictions
 from siaga.evaluation.report import Report
-
-Scale = tuple[int, bool]
 
 
 @dataclass(frozen=True)
@@ -95,7 +93,7 @@ def _rows_by_id(table: PredictionTable, folder: Path) -> dict[str, int]:
     return rows
 
 
-def _outcomes(table: PredictionTable, rows: Sequence[int], classes: Sequence[str], scale: Scale) -> Outcomes:
+def _outcomes(table: PredictionTable, rows: Sequence[int], classes: Sequence[str], scale: "_Scale") -> Outcomes:
     index = {name: i for i, name in enumerate(classes)}
     predictions = [table.predictions[i] for i in rows]
     if foreign := sorted({str(table.labels[i]) for i in rows} - set(index)):
@@ -111,19 +109,28 @@ def _outcomes(table: PredictionTable, rows: Sequence[int], classes: Sequence[str
         labels=np.array([index[str(table.labels[i])] for i in rows], dtype=np.int64),
         predicted=np.array([index[prediction.label] for prediction in predictions], dtype=np.int64),
         probabilities=probability_rows([prediction.probabilities for prediction in predictions], classes),
-        positive=scale[0],
-        ordered=scale[1],
+        positive=scale.positive,
+        ordered=scale.ordered,
+        superclasses=superclass_indices(scale.superclasses, classes) if scale.superclasses else None,
         groups=np.array(groups, dtype=np.int64) if len(numbers) < len(rows) else None,
     )
 
 
-def _scale(run: Path, classes: Sequence[str]) -> Scale:
-    """Return the index of the class of interest, and whether the classes are ordered, as the run's report says."""
+@dataclass(frozen=True)
+class _Scale:
+    """What a run's report says of the classes: which is of interest, whether they are ordered, their superclasses."""
+
+    positive: int
+    ordered: bool
+    superclasses: Mapping[str, str]
+
+
+def _scale(run: Path, classes: Sequence[str]) -> _Scale:
     if not (run / "report.json").is_file():
-        return len(classes) - 1, False
+        return _Scale(len(classes) - 1, ordered=False, superclasses={})
     report = Report.read(run / "report.json")
     positive = classes.index(report.positive) if report.positive in classes else len(classes) - 1
-    return positive, "mae" in report.metrics
+    return _Scale(positive, ordered="mae" in report.metrics, superclasses=report.superclasses)
 
 
 def _right(a: Outcomes, b: Outcomes) -> dict[str, int]:

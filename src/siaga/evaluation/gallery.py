@@ -1,11 +1,11 @@
 """The posts that the page shows: cards with text and thumbnail, within a budget, by confusion cell and by loss."""
 
-from base64 import b64encode
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 from siaga.errors import ImageError
 from siaga.evaluation.report import Report
+from siaga.pages import data_url
 from siaga.post import Post, Prediction
 
 CELL_POSTS, ALL_CELL_POSTS, FEWEST_CELL_POSTS = 40, 1200, 3
@@ -26,6 +26,13 @@ def loss_cards(report: Report, posts: Sequence[Post], predictions: Sequence[Pred
         for loss in report.top_losses
         if (i := rows.get(loss["id"])) is not None
     ]
+
+
+def example_cards(report: Report, posts: Sequence[Post], predictions: Sequence[Prediction]) -> list[Card]:
+    """Return one card for each of the report's examples, in their order."""
+    rows = {post.id: i for i, post in enumerate(posts)}
+    found = [i for example in report.examples if (i := rows.get(example["id"])) is not None]
+    return [_card(posts[i], predictions[i], SHORT_TEXT, side=LOSS_SIDE) for i in found]
 
 
 def confusion_cells(report: Report, posts: Sequence[Post], predictions: Sequence[Prediction]) -> list[Cell]:
@@ -103,5 +110,4 @@ def _thumbnail(post: Post, side: int) -> str:
         content = thumbnail(post.image, side=side)
     except ImageError:
         return ""
-    kind = "webp" if content.startswith(b"RIFF") else "jpeg"
-    return f"data:image/{kind};base64,{b64encode(content).decode()}"
+    return data_url(content)

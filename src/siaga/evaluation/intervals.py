@@ -1,9 +1,10 @@
 """95 % percentile intervals by bootstrap: whole resamples as rows of weights, every metric from the same rows.
 
-Sums over posts are one matrix product of weights and per-post values, so accuracy, F1, log loss and ECE come
-together; ROC AUC and average precision are weighted cumulative sums over scores that were sorted once. Those
-two use fewer resamples (never below 200) when posts × classes × resamples passes `RANK_BUDGET`. Resampling shows only
-the spread that the posts have: a metric without a single error among them has a point for an interval.
+Sums over posts are one product of weights and a sparse matrix of per-post values, so accuracy, F1, log loss and ECE
+come together, whatever the number of classes; ROC AUC and average precision are weighted cumulative sums over scores
+that were sorted once. Those two use fewer resamples (never below 200) when posts × classes × resamples passes
+`RANK_BUDGET`. Resampling shows only the spread that the posts have: a metric without a single error among them has a
+point for an interval.
 """
 
 from collections.abc import Iterator, Mapping
@@ -43,15 +44,17 @@ def replicates(outcomes: Outcomes, *, resamples: int, seed: int) -> dict[str, Va
     so the replicates of two classifiers on the same posts are paired. NaN where a resample leaves a metric undefined,
     and everywhere when a single post or group leaves nothing to resample.
     """
+    from scipy.sparse import csr_array
+
     groups = np.arange(len(outcomes)) if outcomes.groups is None else outcomes.groups
     units = int(groups.max()) + 1
     values = additive(outcomes)
-    sums = values if outcomes.groups is None else _group_sums(values, groups, units)
+    sums = csr_array((values if outcomes.groups is None else _group_sums(values, groups, units)).T)
     ranked, left = rankings(outcomes), _rank_resamples(outcomes, resamples)
     totals, ranks = [], []
     with threadpool_limits(1, user_api="blas"):  # Threads that wait for each other made small products 20 × slower.
         for weights in resample_weights(units, resamples=resamples, seed=seed, posts=len(groups)):
-            totals.append(weights.astype(np.float64) @ sums)
+            totals.append((sums @ weights.T.astype(np.float64)).T)
             if left > 0:
                 rows = weights[:left] if outcomes.groups is None else weights[:left].take(groups, axis=1)
                 ranks.append(rank_metrics(ranked, rows))

@@ -3,7 +3,8 @@
 Conventions are scikit-learn's with `zero_division=0`. Balanced accuracy and the one-vs-rest means go over the classes
 among the labels; macro-F1 over the classes among labels or predictions. Decided labels are the prediction's own,
 which costs may move away from the most probable class; ECE judges the probability of the decided class in 15 equal
-bins, closed below. A metric that has no meaning for the posts (ROC AUC of one class) is NaN here and None outside.
+bins, closed below. Top-5 accuracy is told of more than five classes, superclass accuracy where superclasses are known.
+A metric that has no meaning for the posts (ROC AUC of one class) is NaN here and None outside.
 """
 
 from dataclasses import dataclass
@@ -14,11 +15,13 @@ from siaga.evaluation.outcomes import Indices, Outcomes, Values
 from siaga.models.noise import macro_f1
 
 METRICS = (
-    "accuracy", "balanced_accuracy", "macro_f1", "roc_auc", "average_precision", "log_loss", "ece", "mae"
+    "accuracy", "top_5_accuracy", "superclass_accuracy", "balanced_accuracy", "macro_f1", "roc_auc",
+    "average_precision", "log_loss", "ece", "mae",
 )  # fmt: skip
 LOWER_IS_BETTER = frozenset({"log_loss", "ece", "mae"})
 PER_CLASS = ("precision", "recall", "f1")
 ECE_BINS = 15
+TOP = 5
 
 
 def measure(outcomes: Outcomes) -> dict[str, float | None]:
@@ -38,15 +41,18 @@ def confusion(outcomes: Outcomes) -> Indices:
 def additive(outcomes: Outcomes) -> Values:
     """Return what each post adds to the sums that `from_sums` reads, (n, columns).
 
-    Columns, with k classes: label (k), prediction (k) and hit (k) as one-hot; loss; error in ordered steps; and
-    confidence minus hit in its ECE bin (15).
+    Columns, with k classes: label (k), prediction (k) and hit (k) as one-hot; loss; error in ordered steps; share in
+    the top 5; hit of the superclass; and confidence minus hit in its ECE bin (15).
     """
     k = len(outcomes.classes)
     label, said = np.eye(k)[outcomes.labels], np.eye(k)[outcomes.predicted]
     steps = np.abs(outcomes.labels - outcomes.predicted).astype(np.float64)
+    near = np.arange(k) if outcomes.superclasses is None else outcomes.superclasses
+    is_near = (near[outcomes.labels] == near[outcomes.predicted]).astype(np.float64)
+    singles = np.stack([outcomes.loss, steps, outcomes.share_in_top(TOP), is_near], axis=1)
     gaps = outcomes.confidence - (outcomes.labels == outcomes.predicted)
     bins = np.eye(ECE_BINS)[confidence_bins(outcomes.confidence)] * gaps[:, None]
-    return np.concatenate([label, said, label * said, outcomes.loss[:, None], steps[:, None], bins], axis=1)
+    return np.concatenate([label, said, label * said, singles, bins], axis=1)
 
 
 def confidence_bins(confidence: Values) -> Indices:
@@ -59,14 +65,17 @@ def from_sums(sums: Values, outcomes: Outcomes) -> dict[str, Values]:
     k = len(outcomes.classes)
     labelled, predicted, hits = sums[:, :k], sums[:, k : 2 * k], sums[:, 2 * k : 3 * k]
     n = labelled.sum(axis=1)
+    loss, steps, in_top, near = (sums[:, 3 * k + i] for i in range(4))
     found = {
         "accuracy": hits.sum(axis=1) / n,
         "balanced_accuracy": ratio(hits, labelled).sum(axis=1) / (labelled > 0).sum(axis=1),
         "macro_f1": macro_f1(hits, labelled, predicted),
-        "log_loss": sums[:, 3 * k] / n,
-        "ece": np.abs(sums[:, 3 * k + 2 :]).sum(axis=1) / n,
+        "log_loss": loss / n,
+        "ece": np.abs(sums[:, 3 * k + 4 :]).sum(axis=1) / n,
     }
-    return {**found, "mae": sums[:, 3 * k + 1] / n} if outcomes.ordered else found
+    found |= {"top_5_accuracy": in_top / n} if k > TOP else {}
+    found |= {"superclass_accuracy": near / n} if outcomes.superclasses is not None else {}
+    return found | ({"mae": steps / n} if outcomes.ordered else {})
 
 
 def per_class(sums: Values, classes: int) -> dict[str, Values]:

@@ -20,7 +20,7 @@ class Outcomes:
 
     `labels` and `predicted` are (n,) class indices, `probabilities` is (n, classes) float64. `positive` is the index
     of the class of interest, `ordered` says that the classes are. `groups` is (n,): posts of one group are
-    resampled together.
+    resampled together. `superclasses` is (classes,): classes of one superclass have one number.
     """
 
     classes: list[str]
@@ -30,6 +30,7 @@ class Outcomes:
     positive: int = -1
     ordered: bool = False
     groups: Indices | None = None
+    superclasses: Indices | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -45,6 +46,17 @@ class Outcomes:
         rows = self.probabilities[np.arange(len(self)), self.labels]
         losses: Values = -np.log(rows.clip(np.finfo(np.float64).eps, 1.0))
         return losses
+
+    def share_in_top(self, places: int) -> Values:
+        """Return how far each post's label is among the most probable `places` classes, (n,): 1, 0, or between.
+
+        Classes of equal probability share the places that are left to them, so that an answer which prefers none
+        gains nothing by it.
+        """
+        own = self.probabilities[np.arange(len(self)), self.labels, None]
+        above, equal = (self.probabilities > own).sum(axis=1), (self.probabilities == own).sum(axis=1)
+        shares: Values = ((places - above) / equal).clip(0.0, 1.0)
+        return shares
 
     def take(self, rows: Indices) -> "Outcomes":
         """Return the outcomes of some posts."""
@@ -65,11 +77,17 @@ class Outcomes:
         return replace(self, predicted=(probabilities * costs).argmax(axis=1), probabilities=probabilities)
 
 
-def outcomes(posts: Sequence[Post], predictions: Sequence[Prediction], *, recipe: Recipe) -> Outcomes:
+def outcomes(
+    posts: Sequence[Post],
+    predictions: Sequence[Prediction],
+    *,
+    recipe: Recipe,
+    superclasses: Mapping[str, str] | None = None,
+) -> Outcomes:
     """Return the outcomes of labelled posts and their predictions, which stand in the same order.
 
-    The classes are the recipe's, or else those of the first prediction. Raises DataError when there is no post, or
-    a post's label is missing or unknown to the predictions.
+    The classes are the recipe's, or else those of the first prediction; `superclasses` names the superclass of each.
+    Raises DataError when there is no post, or a post's label is missing or unknown to the predictions.
     """
     if not posts:
         raise DataError("There is no labelled post to evaluate on. Check the source's test posts and their labels.")
@@ -86,6 +104,7 @@ def outcomes(posts: Sequence[Post], predictions: Sequence[Prediction], *, recipe
         positive=positive % len(classes),
         ordered=recipe.ordered,
         groups=group_indices(posts, group_column(recipe)),
+        superclasses=superclass_indices(superclasses, classes) if superclasses else None,
     )
 
 
@@ -110,6 +129,35 @@ def group_indices(posts: Sequence[Post], column: str | None) -> Indices | None:
         return None
     numbers: dict[tuple[str, ...], int] = {}
     keys = [(post.id, "alone") if (value := post.get(column)) is None else (value,) for post in posts]
+    return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
+
+
+def superclasses_of(posts: Sequence[Post], field: str, *, known: Mapping[str, str] | None = None) -> dict[str, str]:
+    """Return the superclass of each class, as the labelled posts show it in a field; `known` is what others showed.
+
+    Raises DataError for a class that is seen with two superclasses, and where no post has the field.
+    """
+    found = dict(known or {})
+    for post in posts:
+        superclass = post.get(field)
+        if post.label is None or superclass is None:
+            continue
+        if (first := found.setdefault(post.label, superclass)) != superclass:
+            what = f"The class {post.label!r} is seen with two superclasses in the field {field!r}"
+            where = f"{first!r}, and in post {post.id!r} {superclass!r}"
+            raise DataError(f"{what}: {where}. Mend the posts, or name another field as evaluation.superclass.")
+    if not found:
+        fields = sorted({name for post in posts for name in post.fields})
+        hint = did_you_mean(field, fields) or (f" They have: {', '.join(fields)}." if fields else "")
+        what = f"No labelled post has the field {field!r}, which evaluation.superclass names.{hint}"
+        raise DataError(f"{what} Keep the column with source.columns.fields, or leave evaluation.superclass out.")
+    return found
+
+
+def superclass_indices(superclasses: Mapping[str, str], classes: Sequence[str]) -> Indices:
+    """Return the number of each class's superclass, (classes,); a class without one is a superclass of its own."""
+    numbers: dict[tuple[bool, str], int] = {}
+    keys = [(name in superclasses, superclasses.get(name, name)) for name in classes]
     return np.array([numbers.setdefault(key, len(numbers)) for key in keys], dtype=np.int64)
 
 

@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 INK, SOFT, GRID = "#1c2430", "#5c6878", "#d9dfe7"
 BLUE, ORANGE, GREEN, RED, SKY, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
 NAMES = {
+    "loss": "loss",
     "accuracy": "accuracy",
+    "top_5_accuracy": "top-5 accuracy",
+    "superclass_accuracy": "superclass accuracy",
     "balanced_accuracy": "balanced accuracy",
     "macro_f1": "macro-F1",
     "roc_auc": "ROC AUC",
@@ -26,6 +29,7 @@ NAMES = {
 }
 LONGEST_NAME = 28
 NUMBERED_CLASSES = 20
+MOST_DOTS = 40
 Row = Mapping[str, Any]  # Any: a value of report.json.
 
 
@@ -64,18 +68,22 @@ def interval_plot(rows: Mapping[str, Mapping[str, Row]], *, metric: str, ax: "Ax
 
 
 def confusion_plot(counts: Sequence[Sequence[int]], classes: Sequence[str], *, ax: "Axes") -> "Axes":
-    """Draw the share of each true class (row) that was predicted as each class; numbers up to 20 classes."""
+    """Draw the share of each true class (row) that was predicted as each class; numbers up to 20 classes.
+
+    Of more classes the square root of the share is drawn, so that small shares can be seen without their numbers.
+    """
     import numpy as np
 
     table = np.asarray(counts, dtype=np.float64)
     shares = table / np.maximum(table.sum(axis=1, keepdims=True), 1.0)
-    ax.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
+    is_numbered = len(classes) <= NUMBERED_CLASSES
+    ax.imshow(shares if is_numbered else np.sqrt(shares), cmap="Blues", vmin=0.0, vmax=1.0)
     step = max(1, -(-len(classes) // 34))  # Every label while they fit, then every third or so.
     ticks = range(0, len(classes), step)
-    size = 9 if len(classes) <= NUMBERED_CLASSES else 6.5
+    size = 9 if is_numbered else 6.5
     ax.set_xticks(ticks, [plain(classes[i]) for i in ticks], rotation=90 if len(classes) > 4 else 0, fontsize=size)
     ax.set_yticks(ticks, [plain(classes[i]) for i in ticks], fontsize=size)
-    for row, column in np.ndindex(table.shape) if len(classes) <= NUMBERED_CLASSES else ():
+    for row, column in np.ndindex(table.shape) if is_numbered else ():
         colour = "white" if shares[row, column] > 0.6 else INK
         ax.text(column, row, f"{int(table[row, column]):,}", ha="center", va="center", color=colour, fontsize=size)
     return _dressed(ax, x="predicted", y="true")
@@ -119,24 +127,56 @@ def cost_plot(curve: Row, *, ax: "Axes") -> "Axes":
     return _dressed(ax, x=f"threshold for {plain(curve['class'])}", y="cost per 1,000 posts")
 
 
-def loss_plot(epochs: Sequence[Row], *, ax: "Axes") -> "Axes":
-    """Draw the training loss of each epoch, the validation loss where it was measured, and its lowest point."""
-    from matplotlib.ticker import MaxNLocator
-
-    for key, colour, line, label in (
-        ("train_loss", BLUE, "-", "training"),
-        ("validation_loss", RED, "--", "validation"),
-    ):
+def curve_plot(epochs: Sequence[Row], *, metric: str, ax: "Axes", best: int | None = None) -> "Axes":
+    """Draw a metric (loss, accuracy, macro_f1) of training and validation by epoch; a dotted line marks `best`."""
+    for kind, colour, line in (("training", BLUE, "-"), ("validation", RED, "--")):
+        key = f"{'train' if kind == 'training' else kind}_{metric}"
         points = [(each["epoch"], each[key]) for each in epochs if each.get(key) is not None]
         if points:
-            ax.plot(*zip(*points, strict=True), color=colour, linestyle=line, linewidth=2, marker=".", label=label)
-        if points and key == "validation_loss":
-            ax.plot(*min(points, key=lambda point: point[1]), marker="o", color=colour, markersize=8, fillstyle="none")
-    if ax.lines:
-        ax.legend(frameon=False)
-    ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+            ax.plot(*zip(*points, strict=True), color=colour, linestyle=line, label=kind, **_dots(len(points)))
+        if kind == "validation" and best is not None and best in dict(points):
+            ax.plot([best], [dict(points)[best]], marker="o", color=colour, markersize=8, fillstyle="none")
+    if best is not None:
+        ax.axvline(best, color=SOFT, linewidth=1, linestyle=":")
+    return _by_epoch(ax, y=NAMES.get(metric, metric))
+
+
+def runs_plot(
+    lines: Sequence[tuple[Sequence[float], Sequence[float], str, str]], *, metric: str, by: str, ax: "Axes"
+) -> "Axes":
+    """Draw a validation metric of several fits, each as (x, y, colour, line), with a ring on its best; x is `by`."""
+    for x, y, colour, line in lines:
+        ax.plot(x, y, color=colour, linestyle=line, **_dots(len(x)))
+        if y:
+            best = y.index(min(y) if metric == "loss" else max(y))
+            ax.plot([x[best]], [y[best]], marker="o", color=colour, markersize=8, fillstyle="none")
+    _by_epoch(ax, y=f"validation {NAMES.get(metric, metric)}").set_xlabel(by)
+    return ax
+
+
+def rate_plot(epochs: Sequence[Row], *, ax: "Axes") -> "Axes":
+    """Draw the learning rate at the end of each epoch."""
+    points = [(each["epoch"], each["learning_rate"]) for each in epochs if each.get("learning_rate") is not None]
+    ax.plot(*zip(*points, strict=True), color=SOFT, **_dots(len(points)))
+    ax.set_ylim(bottom=0)
+    ax.ticklabel_format(axis="y", style="sci", scilimits=(-2, 3), useMathText=False)
+    return _by_epoch(ax, y="learning rate")
+
+
+def finder_plot(finding: Row, *, ax: "Axes") -> "Axes":
+    """Draw the losses of the learning-rate finder against the rates on a logarithmic scale, and the rate it chose."""
+    pairs = zip(finding.get("rates") or (), finding.get("losses") or (), strict=False)
+    points = [(rate, loss) for rate, loss in pairs if loss is not None]
+    rate = finding["learning_rate"]
+    if points:
+        losses = [loss for _, loss in points]
+        ax.plot(*zip(*points, strict=True), color=BLUE, linewidth=2)
+        ax.set_ylim(top=min(max(losses), losses[0] + (losses[0] - min(losses)) + 1e-3) * 1.02)
+    ax.axvline(rate, color=RED, linewidth=1.5, linestyle="--", label=f"chosen: {rate:.2g}")
+    ax.set_xscale("log")
+    ax.legend(frameon=False)
     ax.grid(visible=True, color=GRID)
-    return _dressed(ax, x="epoch", y="loss")
+    return _dressed(ax, x="learning rate", y="smoothed loss")
 
 
 def agreement_plot(pair: Row, *, ax: "Axes") -> "Axes":
@@ -163,6 +203,19 @@ def plain(name: str) -> str:
     shown = "".join(sign if sign.isprintable() else "�" for sign in name)
     short = shown if len(shown) <= LONGEST_NAME else shown[: LONGEST_NAME - 1] + "…"
     return short.replace("$", r"\$")
+
+
+def _dots(points: int) -> Mapping[str, Any]:  # Any: settings of a line.
+    """Return how a line of so many points is drawn: with a dot for each where there is room for them."""
+    return {"linewidth": 2, "marker": "." if points <= MOST_DOTS else ""}
+
+
+def _by_epoch(ax: "Axes", *, y: str) -> "Axes":
+    from matplotlib.ticker import MaxNLocator
+
+    ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
+    ax.grid(visible=True, color=GRID)
+    return _dressed(ax, x="epoch", y=y)
 
 
 def _dressed(ax: "Axes", *, x: str = "", y: str = "") -> "Axes":

@@ -10,10 +10,20 @@ import numpy as np
 
 from siaga.errors import DataError
 from siaga.evaluation import analysis
+from siaga.evaluation.fits import heard_of_fits
 from siaga.evaluation.intervals import Interval, ends, replicates, with_intervals
 from siaga.evaluation.metrics import PER_CLASS, additive, confusion, per_class
-from siaga.evaluation.outcomes import Indices, Outcomes, Values, cost_row, group_column, outcomes, probability_rows
-from siaga.evaluation.pairing import differences
+from siaga.evaluation.outcomes import (
+    Indices,
+    Outcomes,
+    Values,
+    cost_row,
+    group_column,
+    outcomes,
+    probability_rows,
+    superclasses_of,
+)
+from siaga.evaluation.pairing import Measured, differences
 from siaga.files import write_text
 from siaga.post import Post, Prediction
 from siaga.schema import Classification, Recipe
@@ -27,8 +37,8 @@ class Report:
     """Measured quality. Every field is plain JSON; an interval is {value, low, high}, all None where undefined.
 
     `confusion` has a row for each true class and a column for each predicted one. `versus` holds, for every baseline
-    and member, the model minus it: {metric: {difference, low, high, p}}. `training` holds the epochs that were heard
-    while fitting (not those of cross-fitting), `self_training` the rounds.
+    and member, the model minus it: {metric: {difference, low, high, p}}. `training`, `finder`, `precision` and
+    `augmented` hold what was heard while fitting (not while cross-fitting), `self_training` the rounds.
     """
 
     recipe: str
@@ -54,7 +64,12 @@ class Report:
     calibration: list[dict[str, float]] = field(default_factory=list)
     thresholds: Table = field(default_factory=dict)
     top_losses: list[Table] = field(default_factory=list)
+    examples: list[Table] = field(default_factory=list)
+    superclasses: dict[str, str] = field(default_factory=dict)
     training: list[Table] = field(default_factory=list)
+    finder: list[Table] = field(default_factory=list)
+    precision: list[Table] = field(default_factory=list)
+    augmented: Table = field(default_factory=dict)
     self_training: list[Table] = field(default_factory=list)
     recipe_toml: str = ""
 
@@ -95,8 +110,9 @@ def evaluate(
     """Measure `predictions` of labelled `posts`, in the same order; the order itself does not matter.
 
     `baselines` are other predictions for the same posts. `facts` are what only the caller knows, each optional:
-    `data` (with its `quarantine`), `environment`, `seconds` (in all, or by step), `events` (what `Progress` heard)
-    and `recipe_toml`. Raises DataError for no posts, a missing label, or one that the classifier does not know.
+    `data` (with its `quarantine`), `environment`, `seconds` (in all, or by step), `events` (what `Progress` heard),
+    `recipe_toml`, and `superclasses` by class, which other posts showed. Raises DataError for no posts, a missing
+    label, one that the classifier does not know, or superclasses that are missing or contradict each other.
     """
     match recipe.evaluation:
         case Classification():
@@ -115,8 +131,12 @@ def _classification(
     baselines: Mapping[str, Sequence[Prediction]],
     facts: Mapping[str, object],
 ) -> Report:
-    found = outcomes(posts, predictions, recipe=recipe)
-    others = {name: outcomes(posts, answers, recipe=_as(recipe, found)) for name, answers in baselines.items()}
+    superclasses = _superclasses(posts, recipe, facts)
+    found = outcomes(posts, predictions, recipe=recipe, superclasses=superclasses)
+    same = _as(recipe, found)
+    others = {
+        name: outcomes(posts, answers, recipe=same, superclasses=superclasses) for name, answers in baselines.items()
+    }
     members = _members(found, predictions, recipe)
     settings = {"resamples": recipe.evaluation.resamples, "seed": recipe.seed}
     drawn = replicates(found, **settings)
@@ -132,12 +152,13 @@ def _classification(
         baselines={name: with_intervals(*rivals[name]) for name in others},
         members={name: with_intervals(*rivals[name]) for name in members},
         agreement=analysis.agreement(found, members),
-        by_modality=_sliced(found, analysis.by_modality(predictions), settings),
+        by_modality=_sliced((found, drawn), analysis.by_modality(predictions), settings),
         versus={name: differences((found, drawn), rival) for name, rival in rivals.items()},
-        slices={column: _sliced(found, rows, settings) for column, rows in slices.items() if rows},
-        top_losses=analysis.top_losses(found, posts, recipe.evaluation.top_losses),
+        slices={column: _sliced((found, drawn), rows, settings) for column, rows in slices.items() if rows},
+        superclasses=superclasses,
         resamples=recipe.evaluation.resamples,
         groups=group_column(recipe),
+        **_of_posts(found, posts, recipe),
         **_of_classes(found, drawn, recipe),
         **_of_facts(facts),
     )
@@ -146,6 +167,7 @@ def _classification(
 def _of_classes(found: Outcomes, drawn: Mapping[str, Values], recipe: Recipe) -> Table:
     """Return what the report says class by class, and of the class of interest."""
     k, positive = len(found.classes), found.classes[found.positive]
+    is_of_interest = k == 2 or recipe.positive is not None  # Of many classes, only one that the recipe names.
     sums = additive(found).sum(axis=0, keepdims=True)
     values = per_class(sums, k)
     return {
@@ -159,7 +181,16 @@ def _of_classes(found: Outcomes, drawn: Mapping[str, Values], recipe: Recipe) ->
         },
         "positive": positive,
         "calibration": analysis.calibration(found),
-        "thresholds": analysis.threshold_curve(found, recipe.decision.costs.get(positive, 1.0)),
+        "thresholds": analysis.threshold_curve(found, recipe.decision.costs.get(positive, 1.0))
+        if is_of_interest
+        else {},
+    }
+
+
+def _of_posts(found: Outcomes, posts: Sequence[Post], recipe: Recipe) -> Table:
+    return {
+        "top_losses": analysis.top_losses(found, posts, recipe.evaluation.top_losses),
+        "examples": analysis.examples(found, posts, recipe.evaluation.examples, seed=recipe.seed),
     }
 
 
@@ -171,7 +202,7 @@ def _of_facts(facts: Mapping[str, object]) -> Table:
         "environment": plain.get("environment") or {},
         "seconds": plain.get("seconds"),
         "recipe_toml": str(plain.get("recipe_toml") or ""),
-        "training": [event for event in events if event.get("step") == "epoch" and "fold" not in event],
+        **heard_of_fits(events),
         "self_training": [event for event in events if event.get("step") == "round"],
     }
 
@@ -184,12 +215,24 @@ def _members(found: Outcomes, predictions: Sequence[Prediction], recipe: Recipe)
     return {name: found.answered(rows[name], costs) for name in names}
 
 
-def _sliced(found: Outcomes, rows: Mapping[str, Indices], settings: Mapping[str, int]) -> dict[str, Table]:
-    parts = {name: found.take(chosen) for name, chosen in rows.items()}
+def _sliced(whole: Measured, rows: Mapping[str, Indices], settings: Mapping[str, int]) -> dict[str, Table]:
+    """Return `n` and the metrics of each part of the posts; one that holds them all is not resampled again."""
+    found, drawn = whole
+    parts = {name: found if len(chosen) == len(found) else found.take(chosen) for name, chosen in rows.items()}
     return {
-        name: {"n": len(part), "metrics": with_intervals(part, replicates(part, **settings))}
+        name: {
+            "n": len(part),
+            "metrics": with_intervals(part, drawn if part is found else replicates(part, **settings)),
+        }
         for name, part in parts.items()
     }
+
+
+def _superclasses(posts: Sequence[Post], recipe: Recipe, facts: Mapping[str, object]) -> dict[str, str]:
+    if recipe.evaluation.superclass is None:
+        return {}
+    known = facts.get("superclasses")
+    return superclasses_of(posts, recipe.evaluation.superclass, known=known if isinstance(known, Mapping) else None)
 
 
 def _as(recipe: Recipe, found: Outcomes) -> Recipe:

@@ -19,7 +19,8 @@ def summary_cards(report: Report) -> list[Table]:
     cards = [
         {"value": f"{report.n:,}", "label": "held-out posts", "note": f"{len(report.classes)} classes", "tone": ""}
     ]
-    for name in ("accuracy", "macro_f1", "mae" if "mae" in report.metrics else "roc_auc"):
+    special: list[str] = [name for name in ("top_5_accuracy", "superclass_accuracy", "mae") if name in report.metrics]
+    for name in ("accuracy", "macro_f1", *(special or ["roc_auc"])):
         each = report.metrics[name]
         note = (
             f"95\N{NO-BREAK SPACE}% interval {interval(each)}"
@@ -77,10 +78,27 @@ def versus_rows(report: Report) -> list[Table]:
 
 
 def slice_tables(report: Report) -> list[Table]:
-    """Return the metrics by modality, then by each column of which posts have several values."""
+    """Return the metrics by modality, then by each column, where posts differ in it."""
     titles = {"by_modality": "What could be read", "language": "Language", "event": "Event"}
     tables = {"by_modality": report.by_modality, **report.slices}
-    return [{"title": titles.get(name, name), "rows": rows} for name, rows in tables.items() if rows]
+    return [{"title": titles.get(name, name), "rows": rows} for name, rows in tables.items() if len(rows) > 1]
+
+
+def class_rows(report: Report, *, sort: bool) -> list[Table]:
+    """Return each class with its precision, recall and F1, their intervals, and its support; by F1 if to be sorted."""
+    rows = [
+        {"name": name, **row, "ends": report.per_class_intervals.get(name, {})}
+        for name, row in report.per_class.items()
+    ]
+    return sorted(rows, key=lambda row: row["f1"]) if sort else rows
+
+
+def confusion_by_superclass(report: Report) -> tuple[list[list[int]], list[str]]:
+    """Return the confusion matrix and its classes, those of one superclass side by side."""
+    names = list(dict.fromkeys(report.superclasses.values()))
+    place = {name: names.index(superclass) for name, superclass in report.superclasses.items()}
+    order = sorted(range(len(report.classes)), key=lambda i: place.get(report.classes[i], len(names)))
+    return [[report.confusion[row][column] for column in order] for row in order], [report.classes[i] for i in order]
 
 
 def confusion_grid(report: Report, cells: Sequence[Table]) -> list[Table]:

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from hashlib import blake2b
 from itertools import combinations
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from scipy.sparse.csgraph import connected_components
 from siaga.errors import ImageError
 from siaga.features.similarity import Pairs, similar_pictures, similar_texts
 from siaga.features.text import normalised
-from siaga.post import Picture, Post
+from siaga.post import Picture, Pixels, Post
 
 Groups = NDArray[np.int64]
 
@@ -32,6 +33,7 @@ LISTED_GROUPS, LISTED_POSTS, LISTED_TEXT = 50, 20, 200
 _ORDER = ("posts", "train", "validation", "test", "unlabelled")
 _SHORT = 20  # A normalised text with fewer characters is no evidence of copying.
 _SMALL = 32  # A picture below so many pixels a side (a drawn digit) is too coarse for an outline of 9 × 8 cells.
+_QUICK_BYTES = 16 << 10  # A smaller file is decoded sooner than threads have taken turns over it.
 _FEW_EDGES = 8  # Of 64 bits of outline: a picture with fewer set, or unset, is nearly of one colour.
 
 
@@ -39,7 +41,8 @@ _FEW_EDGES = 8  # Of 64 bits of outline: a picture with fewer set, or unset, is 
 class Fingerprint:
     """What is compared of a post: normalised text, hash of the pixels, outline (difference hash), width and height.
 
-    What is missing is None. `fault` says why an image could not be decoded; it then counts as missing.
+    What is missing is None, and so is the outline of a picture that is too small for one. `fault` says why an image
+    could not be decoded; it then counts as missing.
     """
 
     text: str | None = None
@@ -65,10 +68,16 @@ class Duplicates:
 
 
 def fingerprints(posts: Sequence[Post], *, threads: int = 2) -> list[Fingerprint]:
-    """Return one fingerprint a post; each distinct image is decoded once, `threads` at a time."""
-    images = list(dict.fromkeys(post.image for post in posts))
+    """Return one fingerprint a post; each distinct image is decoded once, large ones `threads` at a time."""
+    seen: dict[Picture | None, Fingerprint] = {}
+    large: dict[Picture, None] = {}
+    for image in dict.fromkeys(post.image for post in posts):
+        if isinstance(image, Path) or (isinstance(image, bytes) and len(image) > _QUICK_BYTES):
+            large[image] = None
+        else:
+            seen[image] = _look(image)
     with ThreadPoolExecutor(threads) as pool:
-        seen = dict(zip(images, pool.map(_look, images), strict=True))
+        seen.update(zip(large, pool.map(_look, large), strict=True))
     return [
         Fingerprint(
             normalised(post.text) if post.text else None,
@@ -95,8 +104,10 @@ def merged(groups: Groups, keys: Iterable[Hashable]) -> Groups:
 def rows_by_group(groups: Groups) -> list[list[int]]:
     """Return the rows of each group of two posts or more."""
     order = np.argsort(groups, kind="stable")
-    bounds = np.flatnonzero(np.diff(groups[order])) + 1
-    return [rows.tolist() for rows in np.split(order, bounds) if len(rows) > 1]
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    sizes = np.diff(starts, append=len(order))
+    large = sizes > 1
+    return [order[start : start + size].tolist() for start, size in zip(starts[large], sizes[large], strict=True)]
 
 
 def contradictory(groups: Iterable[Sequence[int]], posts: Sequence[Post]) -> list[Sequence[int]]:
@@ -130,14 +141,15 @@ def duplicate_facts(
 def _look(image: Picture | None) -> Fingerprint:
     if image is None:
         return Fingerprint()
-    from siaga.features.images import image_hashes, open_image
+    from siaga.features.images import difference_hash, open_image, pixel_hash
 
     try:
-        picture = open_image(image)
+        picture = image if isinstance(image, Pixels) else open_image(image)
     except ImageError as error:
         return Fingerprint(fault=str(error))
-    pixels, outline = image_hashes(picture)
-    return Fingerprint(pixels=pixels, outline=outline, size=picture.size)
+    size = picture.width, picture.height
+    outline = difference_hash(picture) if min(size) >= _SMALL else None
+    return Fingerprint(pixels=pixel_hash(picture), outline=outline, size=size)
 
 
 def _text_key(print_: Fingerprint) -> str | None:
@@ -157,15 +169,11 @@ def _near_pictures(prints: Sequence[Fingerprint]) -> Pairs:
     rows: dict[int, int] = {}
     ties = []
     for row, print_ in enumerate(prints):
-        if print_.outline is not None and print_.size is not None and _tells(print_.outline, print_.size):
+        if print_.outline is not None and _FEW_EDGES <= print_.outline.bit_count() <= 64 - _FEW_EDGES:
             ties.append((rows.setdefault(print_.outline, row), row))
     outlines = np.array(list(rows), dtype=np.uint64)
     near = np.array(list(rows.values()), dtype=np.int64)[similar_pictures(outlines)]
     return np.concatenate([np.array(ties, dtype=np.int64).reshape(-1, 2), near])
-
-
-def _tells(outline: int, size: tuple[int, int]) -> bool:
-    return min(size) >= _SMALL and _FEW_EDGES <= outline.bit_count() <= 64 - _FEW_EDGES
 
 
 def _ties(keys: Iterable[Hashable]) -> Pairs:

@@ -5,7 +5,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +13,10 @@ from numpy.typing import NDArray
 from siaga.errors import DataError, ImageError
 from siaga.features.cache import Cache
 from siaga.features.encoders import ImageReader, Reader, Row, StaticReader, TextReader, is_static
-from siaga.features.images import read_image
+from siaga.features.images import content_hash, read_image
 from siaga.features.text import clean_text
 from siaga.features.weights import fingerprint
-from siaga.post import Post
+from siaga.post import Pixels, Post
 from siaga.schema import Encoder
 
 log = logging.getLogger(__name__)
@@ -71,7 +70,7 @@ class Embeddings:
         return Embedded(stacked, seen, faults)
 
     def _settings(self) -> dict[str, object]:
-        own = ("image_size",) if self._spec.modality == "image" else ("pooling", "max_tokens")
+        own = ("image_size", "grey") if self._spec.modality == "image" else ("pooling", "max_tokens")
         return {"version": _VERSION, "modality": self._spec.modality} | {
             name: getattr(self._spec, name) for name in own
         }
@@ -83,7 +82,7 @@ class Embeddings:
     def _read(self, posts: Sequence[Post], indices: range) -> dict[int, Row | str]:
         """Return a row, or why there is none, for each of these posts that has the modality."""
         answers: dict[int, Row | str] = {}
-        contents: dict[int, bytes] = {}
+        contents: dict[int, bytes | Pixels] = {}
         for i in indices:
             try:
                 content = self._content(posts[i])
@@ -91,16 +90,17 @@ class Embeddings:
                 answers[i] = str(error)
             else:
                 contents |= {i: content} if content else {}
-        keys = {i: sha256(content).digest() for i, content in contents.items()}
+        keys = {i: content_hash(content) for i, content in contents.items()}
         by_key = self._rows({keys[i]: content for i, content in contents.items()})
         return answers | {i: _named(by_key[key], posts[i]) for i, key in keys.items()}
 
-    def _content(self, post: Post) -> bytes | None:
+    def _content(self, post: Post) -> bytes | Pixels | None:
         if self._spec.modality == "image":
-            return None if post.image is None else read_image(post.image)
+            image = post.image
+            return image if image is None or isinstance(image, Pixels) else read_image(image)
         return clean_text(post.text or "", self._spec.cleaning).encode("utf-8", errors="replace")
 
-    def _rows(self, contents: Mapping[bytes, bytes]) -> dict[bytes, Row | str]:
+    def _rows(self, contents: Mapping[bytes, bytes | Pixels]) -> dict[bytes, Row | str]:
         """Return the rows of contents by key: from the cache, or computed and then put there."""
         known = self._cache.get(list(contents)) if self._cache else {}
         fresh = {key: content for key, content in contents.items() if key not in known}
@@ -116,7 +116,7 @@ class Embeddings:
     def _reader(self) -> Reader:
         spec = self._spec
         if spec.modality == "image":
-            return ImageReader(self.folder, image_size=spec.image_size, batch_size=spec.batch_size)
+            return ImageReader(self.folder, image_size=spec.image_size, grey=spec.grey, batch_size=spec.batch_size)
         if self._static:
             return StaticReader(self.folder, max_tokens=spec.max_tokens)
         return TextReader(self.folder, pooling=spec.pooling, max_tokens=spec.max_tokens, batch_size=spec.batch_size)

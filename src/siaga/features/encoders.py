@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,14 +12,15 @@ from numpy.typing import NDArray
 from siaga.errors import DataError, ImageError
 from siaga.extras import require
 from siaga.features.weights import read_config
+from siaga.post import Picture
 
 Row = NDArray[np.float32]
 
 
 class Reader(Protocol):
-    """Turns contents (UTF-8 texts, or encoded images) into rows; what cannot be read gives the reason instead."""
+    """Turns contents (UTF-8 texts, or pictures) into rows; what cannot be read gives the reason instead."""
 
-    def rows(self, contents: Sequence[bytes]) -> list[Row | str]:
+    def rows(self, contents: Sequence[Any]) -> list[Row | str]:  # Any: bytes of texts, or a picture; never both.
         """Return for each content a row, (width,) float32, or why it cannot be read."""
         ...
 
@@ -49,7 +51,7 @@ class TextReader:
         transformers = require("transformers", extra="deep")
         with _loading(folder), _quiet():
             self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **_LOCAL)
-            self._model, _ = _load_model(folder)
+        self._model = _at_rest(load_encoder(folder)[0])
         longest = getattr(self._model.config, "max_position_embeddings", None) or max_tokens
         self._max_tokens = min(max_tokens, longest, self._tokenizer.model_max_length)
         self._first = pooling == "first"
@@ -89,7 +91,7 @@ class TextReader:
 class ImageReader:
     """A vision transformer or a convolutional net, with its own preprocessing; pooled by its pooler or the mean."""
 
-    def __init__(self, folder: Path, *, image_size: int | None, batch_size: int) -> None:
+    def __init__(self, folder: Path, *, image_size: int | None, batch_size: int, grey: bool = False) -> None:
         transformers = require("transformers", extra="deep")
         import torch
 
@@ -97,13 +99,14 @@ class ImageReader:
         with _loading(folder), _quiet():
             load = transformers.AutoImageProcessor.from_pretrained
             self._processor = load(folder, backend="pil", **sizes, **_LOCAL)
-            self._model, self._has_pooler = _load_model(folder)
+        model, self._has_pooler = load_encoder(folder)
+        self._model = _at_rest(model)
         self._model.to(memory_format=torch.channels_last)  # Twice as fast for a convolutional net on a CPU.
         self._side = max(int(value) for value in dict(self._processor.size).values() if value)
-        self._batch_size = batch_size
+        self._batch_size, self._grey = batch_size, grey
 
-    def rows(self, contents: Sequence[bytes]) -> list[Row | str]:
-        """Return the rows of encoded images; one is decoded and reduced at a time."""
+    def rows(self, contents: Sequence[Picture]) -> list[Row | str]:
+        """Return the rows of pictures; one is decoded and reduced at a time."""
         rows: list[Row | str] = []
         for start in range(0, len(contents), self._batch_size):
             read = [self._read(content) for content in contents[start : start + self._batch_size]]
@@ -112,13 +115,15 @@ class ImageReader:
             rows += [pixels if isinstance(pixels, str) else next(pooled) for pixels in read]
         return rows
 
-    def _read(self, content: bytes) -> Row | str:
+    def _read(self, content: Picture) -> Row | str:
         from siaga.features.images import open_image
 
         try:
             image = open_image(content, side=self._side)
         except ImageError as error:
             return str(error)
+        if self._grey:
+            image = image.convert("L").convert("RGB")
         pixels: Row = self._processor(image, return_tensors="np")["pixel_values"][0]
         return pixels
 
@@ -127,7 +132,7 @@ class ImageReader:
 
         with torch.inference_mode():
             inputs = torch.from_numpy(pixels).to(self._model.device, memory_format=torch.channels_last)
-            output = self._model(pixel_values=inputs)
+            output = self._model(pixel_values=inputs, **interpolation(self._model, inputs.shape[-1]))
             pooled = getattr(output, "pooler_output", None) if self._has_pooler else None
             if pooled is None:
                 hidden = output.last_hidden_state  # (images, positions, width) or (images, width, height, width).
@@ -145,25 +150,66 @@ def is_static(folder: Path) -> bool:
         return "embeddings" in tensors.keys()  # noqa: SIM118 - not a dictionary.
 
 
-_LOCAL = {"local_files_only": True, "trust_remote_code": False}
+def load_encoder(folder: Path) -> tuple[Any, bool]:  # Any: transformers has no types.
+    """Return an encoder in float32, and whether its pooler was trained (one that was not is filled at random).
 
-
-def _load_model(folder: Path) -> tuple[Any, bool]:  # Any: transformers has no types.
-    """Return the model, ready to read, and whether its pooler was trained (one that was not is filled at random)."""
+    Raises DataError when the folder's weights are not those of a model that transformers knows.
+    """
+    require("transformers", extra="deep")
     import torch
     from transformers import AutoModel
 
-    with torch.random.fork_rng():
+    with _loading(folder), _quiet(), torch.random.fork_rng():
         model, info = AutoModel.from_pretrained(
             folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **_LOCAL
         )
-    missing = sorted(
-        name for name in info["missing_keys"] if not name.endswith(("position_ids", "num_batches_tracked"))
-    )
-    if lack := [name for name in missing if "pooler" not in name]:
-        raise ValueError(f"its weights lack {lack[0]}")
-    model.eval().requires_grad_(requires_grad=False).to("cuda" if torch.cuda.is_available() else "cpu")
+        missing = sorted(
+            name for name in info["missing_keys"] if not name.endswith(("position_ids", "num_batches_tracked"))
+        )
+        if lack := [name for name in missing if "pooler" not in name]:
+            raise ValueError(f"its weights lack {lack[0]}")
     return model, not missing
+
+
+def empty_encoder(folder: Path) -> Any:  # Any: as above.
+    """Return the encoder that `config.json` in a folder describes, with weights that are still to be filled."""
+    require("transformers", extra="deep")
+    import torch
+    from transformers import AutoConfig, AutoModel
+
+    with _loading(folder), _quiet(), torch.random.fork_rng():
+        return AutoModel.from_config(AutoConfig.from_pretrained(folder, **_LOCAL), dtype=torch.float32)
+
+
+def interpolation(encoder: Any, side: int) -> dict[str, bool]:  # Any: as above.
+    """Return what an encoder must be told to read pictures of another side than its own, where that is known of it."""
+    own = getattr(encoder.config, "image_size", side)
+    name = "interpolate_pos_encoding"
+    return {name: True} if own != side and name in signature(encoder.forward).parameters else {}
+
+
+def image_side(folder: Path, image_size: int | None) -> int:
+    """Return the side in pixels that an image encoder reads, unless `image_size` says another."""
+    if image_size is not None:
+        return image_size
+    config = read_config(folder, "preprocessor_config.json")
+    is_cropped = config.get("do_center_crop", True)
+    for setting in ("crop_size", "size") if is_cropped else ("size",):
+        value = config.get(setting)
+        sides = [value] if isinstance(value, int) else list(value.values()) if isinstance(value, dict) else []
+        if numbers := [int(side) for side in sides if isinstance(side, int)]:
+            return max(numbers)
+    raise DataError(f"{folder} does not say how large its images are. Set model.image_size.")
+
+
+_LOCAL = {"local_files_only": True, "trust_remote_code": False}
+
+
+def _at_rest(model: Any) -> Any:  # Any: transformers has no types.
+    """Return a model that only reads, on the device that there is."""
+    import torch
+
+    return model.eval().requires_grad_(requires_grad=False).to("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _sizes(config: dict[str, object], side: int | None) -> dict[str, object]:

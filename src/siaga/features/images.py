@@ -28,6 +28,7 @@ MAX_SCANS = 1000  # A JPEG of many scans costs a full pass over its blocks for e
 
 _ORIENTATION = 0x0112
 _STRIP = 256
+_CRISP = 64  # Pixels a side; JPEG would blur what little there is to see in such a picture.
 _UPRIGHT = {
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
@@ -90,32 +91,48 @@ def read_image(image: Picture) -> bytes:
     return image
 
 
+def content_hash(image: bytes | Pixels) -> bytes:
+    """Return the SHA-256 of a file's bytes, or of the size and the numbers of pixels: cheap, nothing is decoded."""
+    if isinstance(image, Pixels):
+        return sha256(f"{image.width}x{image.height}x{image.channels}:".encode() + image.data).digest()
+    return sha256(image).digest()
+
+
 def thumbnail(image: Source, *, side: int = 160) -> bytes:
-    """Return a JPEG without metadata whose longer side is at most `side` pixels."""
+    """Return a JPEG without metadata whose longer side is at most `side` pixels.
+
+    A picture of at most 64 pixels a side becomes a PNG of its own size, for a page to enlarge pixel by pixel.
+    """
     small = (image if isinstance(image, Image.Image) else open_image(image, side=side)).convert("RGB")
+    form = "PNG" if max(small.size) <= min(side, _CRISP) else "JPEG"
     small.thumbnail((side, side))
     stream = io.BytesIO()
-    Image.frombytes("RGB", small.size, small.tobytes()).save(stream, "JPEG", quality=80)
+    Image.frombytes("RGB", small.size, small.tobytes()).save(stream, form, quality=80)
     return stream.getvalue()
 
 
-def pixels(image: Source, side: int) -> NDArray[np.uint8]:
-    """Return (side, side, 3) uint8 RGB: the centre square, resized."""
-    if isinstance(image, Pixels) and image.width == image.height == side:
+def pixels(image: Source, side: int, *, grey: bool = False) -> NDArray[np.uint8]:
+    """Return (side, side, 3) uint8 RGB, or (side, side, 1) grey: the centre square, resized."""
+    channels, mode = (1, "L") if grey else (3, "RGB")
+    if isinstance(image, Pixels) and image.width == image.height == side and image.channels in (1, channels):
         read = np.frombuffer(image.data, dtype=np.uint8).reshape(side, side, image.channels)
-        return np.broadcast_to(read, (side, side, 3)).copy()
+        return np.broadcast_to(read, (side, side, channels)).copy()
     whole = image if isinstance(image, Image.Image) else open_image(image, side=side)
     edge = min(whole.size)
     left, top = (whole.width - edge) / 2, (whole.height - edge) / 2
-    square = whole.convert("RGB").resize(
+    square = whole.convert(mode).resize(
         (side, side), Image.Resampling.BILINEAR, box=(left, top, left + edge, top + edge)
     )
-    return np.array(square, dtype=np.uint8)
+    return np.array(square, dtype=np.uint8).reshape(side, side, channels)
 
 
 def pixel_hash(image: Source) -> bytes:
     """Return the SHA-256 of size and decoded pixels: equal for exact duplicates, however they are encoded."""
-    return _pixel_hash(_decoded(image))
+    if isinstance(image, Pixels):
+        rgb = image.data if image.channels == 3 else np.frombuffer(image.data, dtype=np.uint8).repeat(3).tobytes()
+        return _pixel_hash((image.width, image.height), rgb)
+    whole = _decoded(image)
+    return _pixel_hash(whole.size, whole.tobytes())
 
 
 def difference_hash(image: Source) -> int:
@@ -130,7 +147,7 @@ def difference_hash(image: Source) -> int:
 def image_hashes(image: Source) -> tuple[bytes, int]:
     """Return `pixel_hash` and `difference_hash` of one decoding."""
     whole = _decoded(image)
-    return _pixel_hash(whole), _difference_hash(whole)
+    return pixel_hash(whole), _difference_hash(whole)
 
 
 def _read_file(path: Path) -> bytes:
@@ -177,8 +194,8 @@ def _decoded(image: Source) -> Image.Image:
     return image.convert("RGB") if isinstance(image, Image.Image) else open_image(image)
 
 
-def _pixel_hash(image: Image.Image) -> bytes:
-    return sha256(f"{image.width}x{image.height}:".encode() + image.tobytes()).digest()
+def _pixel_hash(size: tuple[int, int], rgb: bytes) -> bytes:
+    return sha256(f"{size[0]}x{size[1]}:".encode() + rgb).digest()
 
 
 def _difference_hash(image: Image.Image) -> int:

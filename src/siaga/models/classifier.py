@@ -112,14 +112,14 @@ def build_model(spec: ModelSpec, *, seed: int = 0) -> Classifier:
             from siaga.models.linear import LinearClassifier
 
             return LinearClassifier(spec, seed=seed)
-        case Encoder():
+        case Encoder(frozen=True):
             from siaga.models.encoder import EncoderClassifier
 
             return EncoderClassifier(spec, seed=seed)
-        case Convnet():
-            from siaga.models.convnet import ConvnetClassifier
+        case Convnet() | Encoder():
+            from siaga.models.net import NetClassifier
 
-            return ConvnetClassifier(spec, seed=seed)
+            return NetClassifier(spec, seed=seed)
         case Fusion():
             from siaga.models.fusion import FusionClassifier
 

@@ -99,7 +99,7 @@ class EncoderClassifier:
             return LogisticHead(C=self.spec.C, balanced=self.spec.balanced)
         from siaga.models.mlp import MlpHead
 
-        return MlpHead(hidden=self.spec.hidden, balanced=self.spec.balanced, seed=self.seed)
+        return MlpHead(self.spec, seed=self.seed)
 
 
 def _labelled(embeddings: Embeddings, posts: Sequence[Post], labels: NDArray[np.int64], progress: Progress) -> Labelled:

@@ -11,9 +11,9 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 
 from siaga.errors import ImageError
-from siaga.features.images import read_image
+from siaga.features.images import content_hash, read_image
 from siaga.features.text import normalised
-from siaga.post import Post
+from siaga.post import Pixels, Post
 
 NO_FOLD = -1
 
@@ -21,7 +21,7 @@ NO_FOLD = -1
 def fold_of_each(posts: Sequence[Post], *, folds: int, seed: int) -> NDArray[np.int64]:
     """Return the fold of each labelled post, (n,), in 0…folds-1, or NO_FOLD for a pseudo-labelled one.
 
-    Posts of equal normalised text or of the same image file share a fold, so that no answer on a held-out post was
+    Posts of equal normalised text or of the same picture share a fold, so that no answer on a held-out post was
     learned from its copy.
     """
     rows = [i for i, post in enumerate(posts) if not post.is_pseudo_labelled]
@@ -38,11 +38,12 @@ def fold_of_each(posts: Sequence[Post], *, folds: int, seed: int) -> NDArray[np.
 
 
 def _keys(post: Post) -> list[str]:
-    """Return what a post shares with its copies: its text, and the bytes of its image."""
+    """Return what a post shares with its copies: its text, and the bytes or the pixels of its image."""
     keys = [f"text:{normalised(post.text)}"] if post.text else []
     if post.image is not None:
         try:
-            keys.append(f"image:{sha256(read_image(post.image)).hexdigest()}")
+            image = post.image if isinstance(post.image, Pixels) else read_image(post.image)
+            keys.append(f"image:{content_hash(image).hex()}")
         except ImageError:
             keys.append(f"image:{post.image!r}")
     return keys

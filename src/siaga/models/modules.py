@@ -1,13 +1,17 @@
-"""A torch module's weights on disk, as safetensors."""
+"""A torch module as a whole: its weights on disk as safetensors, whether they are finite, and its compiled form."""
 
+from collections.abc import Callable
 from pathlib import Path
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
-from torch import nn
+from torch import Tensor, nn
 
-from siaga.errors import BundleError
+from siaga.errors import BundleError, DataError
 from siaga.files import write_whole
+
+Net = Callable[[Tensor], Tensor]
 
 
 def save_module(path: Path, module: nn.Module) -> None:
@@ -27,3 +31,24 @@ def load_module(path: Path, module: nn.Module) -> None:
             f"{path} does not hold the weights of this model: {reason}. Train or copy it again."
         ) from None
     module.eval()
+
+
+def first_broken(module: nn.Module) -> str | None:
+    """Return the name of the first weights that are not finite, if there are any."""
+    return next((name for name, each in module.state_dict().items() if not each.isfinite().all()), None)
+
+
+def compiled(module: nn.Module) -> Net:
+    """Return a net that is compiled when it is first asked, and then raises DataError where that cannot be done."""
+    from torch._dynamo.exc import TorchDynamoException
+
+    net: Net = torch.compile(module)
+
+    def answer(inputs: Tensor) -> Tensor:
+        try:
+            return net(inputs)
+        except TorchDynamoException as error:
+            reason = str(error).strip().split("\n", 1)[0]
+            raise DataError(f"The net cannot be compiled: {reason}. Set model.training.compile = false.") from error
+
+    return answer

@@ -1,191 +1,283 @@
-"""The one training loop: AdamW, one cycle, early stopping on validation loss, seeds that leak nowhere."""
+"""The one training loop: it can be killed anywhere and resumed to the same weights.
+
+Whatever is random in a step (order, augmentation, dropout) is drawn from the seed, the epoch and the step alone, so
+that a checkpoint holds no random state; that of the process is neither read nor moved.
+"""
 
 import copy
 import logging
 import math
-import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from typing import NoReturn
 
 import torch
-from accelerate import Accelerator
 from torch import Tensor, nn
 
 from siaga.errors import DataError
-from siaga.models.classifier import Progress, silent
+from siaga.features.augmentation import shown_batch
+from siaga.models.averages import Average
+from siaga.models.checkpoints import (
+    State,
+    Store,
+    Tensors,
+    fingerprint_of,
+    named,
+    optimizer_tensors,
+    restore_optimizer,
+    unnamed,
+)
+from siaga.models.classifier import Event, Progress, silent
+from siaga.models.examples import Examples, score
+from siaga.models.feed import Batch, Feed
+from siaga.models.finder import find_learning_rate
+from siaga.models.losses import Loss
+from siaga.models.modules import Net, compiled, first_broken
+from siaga.models.optimizers import Rates, build_optimizer, freeze, set_rate
+from siaga.models.pace import Pace
+from siaga.models.precision import autocast, choose_precision
+from siaga.models.processes import Processes
+from siaga.models.tally import Tally
+from siaga.schema.training import Training
 
 log = logging.getLogger(__name__)
 
-Augment = Callable[[Tensor, torch.Generator], Tensor]
-_AT_ONCE = 256  # Rows in one forward pass when nothing is learned.
 
-
-@dataclass(frozen=True)
-class Examples:
-    """`inputs` is (n, …) in whatever form the module takes, `labels` (n,) int64, `ids` the posts' ids."""
-
-    inputs: Tensor
-    labels: Tensor
-    ids: Sequence[str]
-
-    def __len__(self) -> int:
-        return len(self.labels)
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """How long and how fast to learn. `class_weights` is (classes,); `augment` changes a training batch."""
-
-    epochs: int
-    batch_size: int
-    learning_rate: float
-    weight_decay: float
-    patience: int
-    seed: int
-    class_weights: Tensor | None = None
-    augment: Augment | None = None
-
-
-def train(
+def train(  # noqa: PLR0913 - the arguments of a fit, and the seed.
     module: nn.Module,
     examples: Examples,
     *,
-    schedule: Schedule,
+    settings: Training,
+    seed: int,
     validation: Examples | None = None,
     progress: Progress = silent,
 ) -> None:
     """Train `module`, which gives logits (n, classes), in place; it ends on the CPU, ready to answer.
 
-    With validation examples, it ends with the weights of the epoch of the lowest validation loss, and stops after
-    `patience` epochs without a better one. The same seed gives the same weights, and neither reads nor moves the
-    process's own random state. Raises DataError naming the batch's posts when the loss is not finite.
+    The same seed gives the same weights. Where `progress` has a folder for checkpoints, a fit that was killed goes on
+    from the last one, and one that was finished is not repeated; both tell all their epochs again. Raises DataError
+    naming the batch's posts when the loss is not finite.
     """
-    accelerator = Accelerator()
-    on_gpu = [accelerator.device] if accelerator.device.type == "cuda" else []
+    processes = Processes()
+    on_gpu = [processes.device] if processes.device.type == "cuda" else []
     with torch.random.fork_rng(devices=on_gpu):
-        torch.manual_seed(schedule.seed)
-        run = _Run(module, examples, schedule, accelerator)
-        best = _Best(patience=schedule.patience)
-        for epoch in range(1, schedule.epochs + 1):
-            event = run.epoch(epoch, validation)
-            best.offer(event.get("validation_loss"), module)
-            progress(event)
-            if best.is_stale:
-                log.info("stopped after epoch %d of %d: the validation loss falls no more", epoch, schedule.epochs)
-                break
-        best.restore(module)
+        _Fit(module, examples, settings, seed=seed, progress=progress, processes=processes).run(validation)
     module.to("cpu").eval()
 
 
-@torch.inference_mode()
-def logits(module: nn.Module, inputs: Tensor) -> Tensor:
-    """Return (n, classes) logits on the CPU, in batches, without learning; needs at least one row."""
-    module.eval()
-    device = next(module.parameters()).device
-    return torch.cat([module(batch.to(device)).float().cpu() for batch in torch.split(inputs, _AT_ONCE)])
+class _Fit:
+    """One fit while it goes on: what is remembered from one step to the next."""
 
+    def __init__(  # noqa: PLR0913 - the arguments of `train`.
+        self,
+        module: nn.Module,
+        examples: Examples,
+        settings: Training,
+        *,
+        seed: int,
+        progress: Progress,
+        processes: Processes,
+    ) -> None:
+        self._module, self._examples, self._settings = module, examples, settings
+        self._progress, self._processes, device = progress, processes, processes.device
+        fingerprint = fingerprint_of(module, f"{settings!r} {seed}", examples.labels, list(examples.ids))
+        self._store = Store(progress, fingerprint, is_writer=processes.rank == 0)
+        module.to(device)
+        module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # Which torch's types lack.
+        self._feed = Feed(examples.inputs, examples.labels, settings, seed=seed, device=device, world=processes.count)
+        self._loss = Loss(settings, examples.labels, len(examples.classes), device=device)
+        self._average = Average(module, settings.average) if settings.average else None
+        self._optimizer = build_optimizer(module, settings)
+        self._rates = Rates(settings, steps=math.ceil(len(self._feed) / settings.accumulate))
+        self._pace = Pace(progress, epochs=settings.epochs, posts=len(examples))
+        self._scaler = torch.amp.GradScaler(device.type, enabled=False)
+        self._state = State()
+        self._tally = Tally.of(len(examples.classes))
+        self._best: Mapping[str, Tensor] = {}
 
-def score(module: nn.Module, examples: Examples, *, class_weights: Tensor | None = None) -> tuple[float, float]:
-    """Return the mean cross-entropy and the accuracy of a module that is not learning."""
-    rows = logits(module, examples.inputs)
-    loss = nn.functional.cross_entropy(rows, examples.labels, weight=class_weights)
-    return float(loss), float((rows.argmax(1) == examples.labels).double().mean())
+    def run(self, validation: Examples | None) -> None:
+        """Go from the last checkpoint, or the start, to the end."""
+        saved = self._processes.agreed(self._store.read())
+        if saved is not None:
+            self._go_on(*saved)
+        else:
+            if self._processes.rank == 0:
+                self._begin()
+            self._state = self._processes.agreed(self._state)
+            self._set_scaler()
+        joined = self._processes.joined(self._module)
+        net = compiled(joined) if self._settings.compile else joined
+        while not self._is_over():
+            self._epoch(net, validation)
+        if not self._state.is_finished:
+            self._finish()
 
+    def _begin(self) -> None:
+        state, settings = self._state, self._settings
+        state.precision = settings.precision
+        if settings.precision == "auto":
+            choice = choose_precision(self._processes.device)
+            state.precision = choice.precision
+            self._tell({"step": "precision", **vars(choice)})
+        if settings.learning_rate == "find":
+            finding = find_learning_rate(self._module, self._feed, settings, self._loss_of)
+            state.learning_rate = finding.learning_rate
+            self._tell(finding.event())
+        else:
+            state.learning_rate = settings.learning_rate
 
-class _Run:
-    """What is remembered from one step to the next."""
+    def _go_on(self, state: State, tensors: Tensors) -> None:
+        """Take up a checkpoint, and tell again what was told before it."""
+        self._state = state
+        self._module.load_state_dict(unnamed("module", tensors))
+        if not state.is_finished:
+            restore_optimizer(self._optimizer, unnamed("optimizer", tensors))
+            self._tally = Tally(tensors["confusion"], state.train_loss)
+            self._best = unnamed("best", tensors)
+            if self._average is not None:
+                self._average.module.load_state_dict(unnamed("answering", tensors))
+            self._set_scaler()
+            log.info("resumed in epoch %d, at batch %d of %d", state.epoch + 1, state.step, len(self._feed))
+        for event in state.told:
+            self._progress(event)
 
-    def __init__(self, module: nn.Module, examples: Examples, schedule: Schedule, accelerator: Accelerator) -> None:
-        self._examples, self._schedule, self._accelerator = examples, schedule, accelerator
-        self._module = module.to(accelerator.device)
-        self._generator = torch.Generator().manual_seed(schedule.seed)
-        weights = schedule.class_weights
-        self._loss = nn.CrossEntropyLoss(weight=None if weights is None else weights.to(accelerator.device))
-        self._optimizer = torch.optim.AdamW(
-            module.parameters(), lr=schedule.learning_rate, weight_decay=schedule.weight_decay
-        )
-        steps = schedule.epochs * len(_batches(torch.arange(len(examples)), schedule.batch_size))
-        self._cycle = torch.optim.lr_scheduler.LambdaLR(self._optimizer, lambda step: _one_cycle(step, steps))
+    def _is_over(self) -> bool:
+        state, settings = self._state, self._settings
+        is_stale = bool(settings.patience) and state.waited >= settings.patience
+        return state.is_finished or state.epoch >= settings.epochs or is_stale
 
-    def epoch(self, number: int, validation: Examples | None) -> dict[str, object]:
-        """Learn from every example once; return what there is to tell of it."""
-        began = time.monotonic()
-        event: dict[str, object] = {"step": "epoch", "epoch": number, "epochs": self._schedule.epochs}
-        event["train_loss"] = self._learn(number)
-        if validation:
-            loss, accuracy = score(self._module, validation, class_weights=self._schedule.class_weights)
-            event |= {"validation_loss": loss, "validation_accuracy": accuracy}
-        return {**event, "seconds": time.monotonic() - began}
-
-    def _learn(self, epoch: int) -> float:
+    def _epoch(self, net: Net, validation: Examples | None) -> None:
+        """Learn from every example once; measure, and tell of it."""
+        state, feed = self._state, self._feed
         self._module.train()
-        order = torch.randperm(len(self._examples), generator=self._generator)
-        total = 0.0
-        for batch in _batches(order, self._schedule.batch_size):
-            loss = self._step(batch)
-            if not math.isfinite(loss):
-                self._refuse(batch, epoch)
-            total += loss * len(batch)
-        return total / len(order)
+        freeze(self._module, below_head=state.epoch < self._settings.epochs_frozen)
+        self._pace.begin(state, waited_s=feed.waited_s)
+        shard = self._processes.rank if self._processes.are_several else None
+        group: list[Batch] = []
+        for batch in feed.batches(state.epoch + 1, start=state.step, shard=shard):
+            group.append(batch)
+            if len(group) == self._settings.accumulate or state.step + len(group) == len(feed):
+                self._step(net, group)
+                state.step += len(group)
+                self._pace.go_on(state, waited_s=feed.waited_s, done=self._tally.rows * self._processes.count)
+                if not self._processes.are_several:  # Else each has counted its own, and batch statistics of its own.
+                    self._offer()
+                group = []
+        self._tell(self._end_of_epoch(validation))
+        self._offer()
 
-    def _step(self, batch: Tensor) -> float:
-        device = self._accelerator.device
-        inputs = self._examples.inputs[batch].to(device)
-        if self._schedule.augment is not None:
-            inputs = self._schedule.augment(inputs, self._generator)
-        loss = self._loss(self._module(inputs), self._examples.labels[batch].to(device))
+    def _step(self, net: Net, group: list[Batch]) -> None:
+        """Take one step of the optimizer on one batch, or on several that are accumulated."""
+        state = self._state
+        if not state.step and not state.epoch and self._feed.augments:
+            self._tell(shown_batch(group[0].inputs, group[0].mix, group[0].labels, self._examples.classes))
+        number = state.epoch * self._rates.steps + state.step // self._settings.accumulate
+        set_rate(self._optimizer, self._rate(number))
         self._optimizer.zero_grad()
-        self._accelerator.backward(loss)
-        if math.isfinite(value := float(loss.detach())):
-            self._optimizer.step()
-            self._cycle.step()
-        return value
+        for batch in group:
+            loss = self._learn(net, batch) * (batch.weight / len(group))
+            torch.autograd.backward(self._scaler.scale(loss))
+        if self._settings.clip:
+            self._scaler.unscale_(self._optimizer)
+            nn.utils.clip_grad_norm_(self._module.parameters(), self._settings.clip)
+        self._scaler.step(self._optimizer)
+        self._scaler.update()
+        if self._average is not None:
+            self._average.follow(self._module, step=number)
 
-    def _refuse(self, batch: Tensor, epoch: int) -> None:
-        ids = [repr(self._examples.ids[i]) for i in batch.tolist()]
-        named = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
-        what = f"The training loss is not finite in epoch {epoch}, in the batch of the posts {named}."
-        raise DataError(f"{what} Lower model.learning_rate, or look at these posts.")
+    def _rate(self, number: int) -> float:
+        return self._state.learning_rate * self._rates.share(number) * self._state.cut
 
+    def _learn(self, net: Net, batch: Batch) -> Tensor:
+        """Return the loss of a batch, counted; raises DataError when it is not finite."""
+        rows = self._rows(net, batch)
+        loss = self._loss(rows, batch.labels, batch.mix)
+        if not math.isfinite(value := float(loss.detach())):
+            self._refuse(batch)
+        self._tally.add(rows.detach(), batch.labels, value)
+        return loss
 
-class _Best:
-    """The weights of the lowest validation loss so far; a loss that is not a number never wins."""
+    def _rows(self, net: Net, batch: Batch) -> Tensor:
+        with autocast(self._state.precision, self._processes.device):
+            return net(batch.inputs).float()
 
-    def __init__(self, *, patience: int) -> None:
-        self._patience = patience
-        self._loss = math.inf
-        self._waited = 0
-        self._weights: dict[str, Tensor] | None = None
+    def _loss_of(self, net: Net, batch: Batch) -> Tensor:
+        return self._loss(self._rows(net, batch), batch.labels, batch.mix)
 
-    def offer(self, loss: object, module: nn.Module) -> None:
-        """Take note of an epoch's validation loss, if it has one."""
-        if not isinstance(loss, float):
-            return
-        self._waited += 1
-        if loss < self._loss:
-            self._loss, self._waited = loss, 0
-            self._weights = copy.deepcopy(module.state_dict())
+    def _end_of_epoch(self, validation: Examples | None) -> dict[str, object]:
+        """Close an epoch; return its event."""
+        state, tally = self._state, self._processes.total(self._tally)
+        self._processes.follow_first(self._module)
+        if self._average is not None:
+            self._processes.follow_first(self._average.module)
+        figures = tally.figures("train") | (score(self._answering, validation) if validation else {})
+        figures = self._processes.agreed(figures)  # Or they might not stop at the same epoch.
+        rate = self._rate((state.epoch + 1) * self._rates.steps - 1)
+        self._judge(figures["validation_loss" if validation else "train_loss"], is_held_out=bool(validation))
+        state.epoch, state.step = state.epoch + 1, 0
+        self._tally = Tally.of(len(self._examples.classes))
+        event = {"step": "epoch", "epoch": state.epoch, "epochs": self._settings.epochs}
+        told = {name: value if math.isfinite(value) else None for name, value in figures.items()}
+        return {**event, **told, "learning_rate": rate, **self._pace.end(state, done=tally.rows)}
+
+    def _judge(self, loss: float, *, is_held_out: bool) -> None:
+        """Take note of an epoch's loss: for the best weights, for stopping early, and for the plateau."""
+        state, settings = self._state, self._settings
+        is_better = math.isfinite(loss) and (state.best_loss is None or loss < state.best_loss)
+        state.waited, state.stalled = (0, 0) if is_better else (state.waited + 1, state.stalled + 1)
+        if is_better:
+            state.best_loss = loss
+            if is_held_out and settings.keep == "best":
+                self._best = copy.deepcopy(self._answering.state_dict())
+        if settings.schedule == "plateau" and state.stalled >= settings.plateau:
+            state.cut, state.stalled = state.cut * settings.plateau_factor, 0
+        if not is_held_out:
+            state.waited = 0
 
     @property
-    def is_stale(self) -> bool:
-        return self._waited >= self._patience
+    def _answering(self) -> nn.Module:
+        """The net that answers: the moving average, where there is one."""
+        return self._average.module if self._average else self._module
 
-    def restore(self, module: nn.Module) -> None:
-        if self._weights is not None:
-            module.load_state_dict(self._weights)
+    def _finish(self) -> None:
+        if self._settings.keep == "best" and self._best:
+            self._module.load_state_dict(self._best)
+        elif self._average is not None:
+            self._module.load_state_dict(self._average.module.state_dict())
+        if broken := first_broken(self._module):
+            raise DataError(f"The weights are not finite ({broken}). Lower model.training.learning_rate.")
+        self._state.is_finished = True
+        self._store.write(self._state, named("module", self._module.state_dict()))
 
+    def _offer(self) -> None:
+        """Keep a checkpoint if it is time to, and never one that is broken."""
+        if self._store.is_due and not first_broken(self._module):
+            self._state.scaler, self._state.train_loss = self._scaler.state_dict(), self._tally.loss
+            self._store.write(self._state, self._tensors())
 
-def _batches(order: Tensor, batch_size: int) -> list[Tensor]:
-    """Return the order in batches; a last batch of one joins the one before it, as batch statistics need two."""
-    batches = list(torch.split(order, batch_size))
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2:] = [torch.cat(batches[-2:])]
-    return batches
+    def _tensors(self) -> Tensors:
+        """Return all that the next step depends on, besides the state."""
+        return {
+            **named("module", self._module.state_dict()),
+            **named("optimizer", optimizer_tensors(self._optimizer)),
+            **(named("answering", self._answering.state_dict()) if self._average else {}),
+            **named("best", self._best),
+            "confusion": self._tally.confusion,
+        }
 
+    def _set_scaler(self) -> None:
+        """Float16 alone needs its gradients scaled up, not to vanish."""
+        self._scaler = torch.amp.GradScaler(self._processes.device.type, enabled=self._state.precision == "float16")
+        if self._state.scaler:
+            self._scaler.load_state_dict(self._state.scaler)
 
-def _one_cycle(step: int, steps: int) -> float:
-    """Return the share of the highest learning rate (L. Smith, 2018): up for 30 % of the steps, then down to 0."""
-    rise = max(1, round(0.3 * steps))
-    if step < rise:
-        return 0.04 + 0.96 * (1 - math.cos(math.pi * (step + 1) / rise)) / 2
-    return (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise))) / 2
+    def _tell(self, event: Event) -> None:
+        self._state.told.append(event)
+        self._progress(event)
+
+    def _refuse(self, batch: Batch) -> NoReturn:
+        ids = [repr(self._examples.ids[i]) for i in batch.rows.tolist()]
+        listed = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
+        where = f"in epoch {self._state.epoch + 1}, in the batch of the posts {listed}"
+        raise DataError(
+            f"The training loss is not finite {where}. Lower model.training.learning_rate, or look at these posts."
+        )

@@ -1,5 +1,6 @@
 """Self-contained HTML pages: one look for every report, autoescaped, with no request to anywhere."""
 
+from base64 import b64encode
 from functools import cache
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,12 @@ if TYPE_CHECKING:
 def render(template: str, **context: object) -> str:
     """Fill the template of that name in this folder; every value is escaped unless it is `markupsafe.Markup`."""
     return _environment().get_template(template).render(**context)
+
+
+def data_url(image: bytes) -> str:
+    """Return a small JPEG, PNG or WebP as the address of an image within the page."""
+    kind = "png" if image.startswith(b"\x89PNG") else "webp" if image.startswith(b"RIFF") else "jpeg"
+    return f"data:image/{kind};base64,{b64encode(image).decode()}"
 
 
 @cache

@@ -7,11 +7,27 @@ from pydantic import Field, model_validator
 
 from siaga.schema.base import Class, Name, Seed, Spec
 from siaga.schema.evaluation import Classification, Decision
-from siaga.schema.models import Cleaning, Convnet, Encoder, Fusion, Linear, ModelSpec, SelfTraining
-from siaga.schema.sources import Columns, Files, FolderSource, SourceSpec, SyntheticSource, TableSource
-from siaga.schema.splits import EventSplit, GivenSplit, GroupedSplit, RandomSplit, SplitSpec, TimeSplit
+from siaga.schema.models import (
+    Block,
+    Cleaning,
+    Convnet,
+    Encoder,
+    Fusion,
+    Linear,
+    ModelSpec,
+    Plain,
+    Residual,
+    SelfTraining,
+)
+from siaga.schema.sources import ArraysSource, Columns, Files, FolderSource, SourceSpec, SyntheticSource, TableSource
+from siaga.schema.splits import EventSplit, GivenSplit, GroupedSplit, RandomSplit, Selection, SplitSpec, TimeSplit
+from siaga.schema.submission import Submission
+from siaga.schema.training import Augmentation, Training
 
 __all__ = [
+    "ArraysSource",
+    "Augmentation",
+    "Block",
     "Classification",
     "Cleaning",
     "Columns",
@@ -26,15 +42,20 @@ __all__ = [
     "GroupedSplit",
     "Linear",
     "ModelSpec",
+    "Plain",
     "RandomSplit",
     "Recipe",
+    "Residual",
+    "Selection",
     "SelfTraining",
     "SourceSpec",
     "Spec",
     "SplitSpec",
+    "Submission",
     "SyntheticSource",
     "TableSource",
     "TimeSplit",
+    "Training",
 ]
 
 
@@ -48,10 +69,12 @@ class Recipe(Spec):
     ordered: bool = Field(default=False, description="The classes are ordered: report the ordinal error as well.")
     positive: str | None = Field(default=None, description="The class of interest; the last one when not set.")
     source: SourceSpec = Field(description="Where the posts come from.")
+    selection: Selection = Field(default=Selection(), description="Which labelled posts are used.")
     split: SplitSpec = Field(default=RandomSplit(), description="What is held out.")
     model: ModelSpec = Field(description="The classifier.")
     decision: Decision = Field(default=Decision(), description="How the label is chosen.")
     evaluation: Classification = Field(default=Classification(), description="What is measured.")
+    submission: Submission | None = Field(default=None, description="The file of answers that a competition asks for.")
 
     @model_validator(mode="after")
     def _names_known_classes(self) -> "Recipe":
@@ -59,7 +82,8 @@ class Recipe(Spec):
             raise ValueError("classes must differ from each other, and none may be blank")
         if self.ordered and not self.classes:
             raise ValueError("ordered needs classes, from lowest to highest")
-        named = [*self.decision.costs, *([self.positive] if self.positive else [])]
+        submitted = self.submission.labels if self.submission else ()
+        named = [*self.decision.costs, *([self.positive] if self.positive else []), *submitted]
         for name in named if self.classes else []:
             if name not in self.classes:
                 raise ValueError(f"{name!r} is not among the classes {', '.join(self.classes)}")

@@ -22,3 +22,11 @@ class Classification(Spec):
     kind: Literal["classification"] = "classification"
     resamples: Annotated[int, Field(ge=100)] = Field(default=2000, description="Draws of the bootstrap.")
     top_losses: Annotated[int, Field(ge=0)] = Field(default=25, description="How many of the worst posts to list.")
+    examples: Annotated[int, Field(ge=0)] = Field(
+        default=24,
+        description="How many posts to show with their answers, drawn by chance and spread over the classes.",
+    )
+    superclass: str | None = Field(
+        default=None,
+        description="The posts' field that names the superclass of their class: how often is at least that right?",
+    )

@@ -7,6 +7,8 @@ from pydantic import Field, model_validator
 
 from siaga.schema.base import Class, Probability, Seed, Share, Spec
 
+LooksLike = Literal["flood-triage", "digits", "cifar100", "image-sentiment"]
+
 
 class Columns(Spec):
     """Which column of a table holds what. A column that is not named here is taken if it carries the same name."""
@@ -57,17 +59,58 @@ class FolderSource(Files):
     kind: Literal["folder"] = "folder"
 
 
+class ArraysSource(Files):
+    """Pictures as arrays: IDX (MNIST), CSV with a column a pixel, CIFAR's python files, or Parquet with images.
+
+    The form is told by a file's content. A folder stands for its files: as `train` the training files, as `test` the
+    test files, as `path` all of them; it holds MNIST's four files, is `cifar-10-batches-py` or `cifar-100-python`, or
+    holds `train*.parquet` and `test*.parquet`. Classes are named as the files name them, else by the lines of a
+    `classes.txt` beside them, else by number.
+    """
+
+    kind: Literal["arrays"] = "arrays"
+    level: Literal["fine", "coarse"] = Field(
+        default="fine",
+        description="Of two label sets (CIFAR-100), which one is the label; the other is kept as a field.",
+    )
+    planar: bool = Field(
+        default=False, description="CSV in colour: all red values first, then green, then blue; else pixel by pixel."
+    )
+
+
 class SyntheticSource(Spec):
-    """Seeded look-alikes of flood posts in Indonesian, with drawn pictures; made, not read."""
+    """Seeded look-alikes of a system's data; made, not read.
+
+    Floods are posts in Indonesian with drawn pictures. The others are pictures alone: digits of 28 × 28 pixels; things
+    of 32 × 32, a hundred classes in twenty superclasses (the field `coarse_label`); scenes of five moods, 96 × 96, with
+    the field `confidence`. What is not set has the defaults below for floods, and for the others neither flaws nor
+    unlabelled posts.
+    """
 
     kind: Literal["synthetic"] = "synthetic"
+    looks_like: LooksLike = Field(default="flood-triage", description="Whose data it looks like.")
     posts: Annotated[int, Field(ge=20)] = Field(default=2000, description="Labelled posts to make.")
-    unlabelled: Annotated[int, Field(ge=0)] = Field(default=600, description="Unlabelled posts to make.")
-    info_share: Probability = Field(default=0.3, description="Share of INFO among the posts.")
-    missing_text: Share = Field(default=0.05, description="Share of posts without text.")
-    missing_image: Share = Field(default=0.1, description="Share of posts without image.")
-    noise: Share = Field(default=0.2, description="Share of posts whose text, and of posts whose picture, misleads.")
+    unlabelled: Annotated[int, Field(ge=0)] = Field(
+        default=600, description="Unlabelled posts to make; not set: 0 but for floods."
+    )
+    classes: Annotated[int, Field(ge=2, le=100)] = Field(
+        default=100, description="Classes, at most: the first ones; floods always have their two."
+    )
+    info_share: Probability = Field(default=0.3, description="Share of INFO among floods.")
+    missing_text: Share = Field(default=0.05, description="Share of floods without text.")
+    missing_image: Share = Field(default=0.1, description="Share of posts without image; not set: 0 but for floods.")
+    noise: Share = Field(
+        default=0.2,
+        description="Share of labels that are wrong; not set: 0. Of floods: of texts, and of pictures, that mislead.",
+    )
     seed: Seed = Field(default=7, description="Seed of the posts, apart from the seed of the recipe.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _has_flaws_by_default_only_as_floods(cls, values: object) -> object:
+        if isinstance(values, dict) and values.get("looks_like", "flood-triage") != "flood-triage":
+            return {"unlabelled": 0, "missing_image": 0.0, "noise": 0.0, **values}
+        return values
 
-SourceSpec = Annotated[TableSource | FolderSource | SyntheticSource, Field(discriminator="kind")]
+
+SourceSpec = Annotated[TableSource | FolderSource | ArraysSource | SyntheticSource, Field(discriminator="kind")]

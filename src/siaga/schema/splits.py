@@ -1,10 +1,28 @@
-"""What is held out: the kinds of `split`."""
+"""Which posts are used, and which of them are held out: `selection`, and the kinds of `split`."""
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from siaga.schema.base import Share, Spec
+from siaga.schema.base import Count, Share, Spec
+
+
+class Selection(Spec):
+    """Which labelled posts are used: all, as it stands. Given test and validation posts stay as they are."""
+
+    confidence: str | None = Field(
+        default=None, description="How sure the annotators were: one of `source.columns.fields`, holding a number."
+    )
+    per_class: Count | None = Field(
+        default=None, description="Posts of a class, at most: the most confident, or a random choice."
+    )
+    balance: bool = Field(default=False, description="As many posts of every class as the smallest class has then.")
+
+    @model_validator(mode="after")
+    def _leaves_something_out(self) -> "Selection":
+        if self.confidence is not None and self.per_class is None and not self.balance:
+            raise ValueError("confidence chooses nothing by itself. Set per_class or balance as well")
+        return self
 
 
 class RandomSplit(Spec):

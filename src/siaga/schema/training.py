@@ -6,6 +6,7 @@ from pydantic import Field, model_validator
 
 from siaga.schema.base import Count, Positive, Share, Spec
 
+Chance = Annotated[float, Field(ge=0.0, le=1.0)]
 NotNegative = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
 
 
@@ -21,8 +22,8 @@ class Augmentation(Spec):
     colour: Share = Field(default=0.0, description="Saturation, up to this share, and hue, up to a fifth of it.")
     crop: Share = Field(default=0.0, description="Crop back to size after padding each side by this share.")
     cutout: Share = Field(default=0.0, description="Erase a square of this share of the side.")
-    cutmix: Share = Field(default=0.0, description="Chance that a batch is mixed by patches (CutMix).")
-    mixup: Share = Field(default=0.0, description="Chance that a batch is mixed by blending (MixUp).")
+    cutmix: Chance = Field(default=0.0, description="Chance that a batch is mixed by patches (CutMix).")
+    mixup: Chance = Field(default=0.0, description="Chance that a batch is mixed by blending (MixUp).")
 
     @model_validator(mode="after")
     def _mixes_once(self) -> "Augmentation":

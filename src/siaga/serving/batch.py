@@ -76,12 +76,17 @@ def to_json(prediction: Prediction) -> str:
     return json.dumps(asdict(prediction), ensure_ascii=True)
 
 
+def guarded(cell: Cell) -> Cell:
+    """Return a cell that no spreadsheet takes for a formula: such text gets an apostrophe in front."""
+    return f"{_GUARD}{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
+
+
 def _write_csv(predictions: Iterable[Prediction], stream: IO[bytes]) -> None:
     text = io.TextIOWrapper(stream, encoding="utf-8", newline="", errors="backslashreplace", write_through=True)
     writer = csv.writer(text, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC)  # A bare CR would end a row.
     columns, source = _begun(predictions)
     writer.writerow(columns.names)
-    writer.writerows(map(_guarded, columns.row(prediction)) for prediction in source)
+    writer.writerows(map(guarded, columns.row(prediction)) for prediction in source)
     text.detach()
 
 
@@ -92,11 +97,6 @@ def _read_csv(path: Path) -> Iterator[Prediction]:
         columns = FlatColumns.named(next(rows, []))
         for row in rows:
             yield columns.prediction([cell.removeprefix(_GUARD) for cell in row])
-
-
-def _guarded(cell: Cell) -> Cell:
-    """Return a cell that no spreadsheet takes for a formula: such text gets an apostrophe in front."""
-    return f"{_GUARD}{cell}" if isinstance(cell, str) and cell.startswith(_FORMULA) else cell
 
 
 def _write_parquet(predictions: Iterable[Prediction], stream: IO[bytes]) -> None:

@@ -13,8 +13,11 @@ from siaga.sources.rows import Reject, Row, Rows, not_utf8
 BATCH_ROWS = 256
 
 
-def read_parquet(path: Path, *, wanted: frozenset[str], reject: Reject) -> Rows:
-    """Return the `wanted` columns of a Parquet file's rows; times are UTC. Raises DataError for another file."""
+def read_parquet(path: Path, *, wanted: frozenset[str] | None, reject: Reject) -> Rows:
+    """Return the `wanted` columns of a Parquet file's rows, all when None; times are UTC.
+
+    Raises DataError for another file.
+    """
     if path.stat().st_size == 0:
         raise DataError(f"{path} is empty. Write the Parquet file again.")
     try:
@@ -22,7 +25,7 @@ def read_parquet(path: Path, *, wanted: frozenset[str], reject: Reject) -> Rows:
     except (pa.ArrowException, OSError) as error:
         raise DataError(f"{path} is not a readable Parquet file: {error}. Write it again.") from None
     columns = tuple(file.schema_arrow.names)
-    return Rows(columns, _rows(file, path, [name for name in columns if name in wanted], reject))
+    return Rows(columns, _rows(file, path, [name for name in columns if wanted is None or name in wanted], reject))
 
 
 def _rows(file: pq.ParquetFile, path: Path, columns: list[str], reject: Reject) -> Iterator[Row]:

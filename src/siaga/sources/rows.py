@@ -31,11 +31,11 @@ class Rows:
     rows: Iterable[Row]
 
 
-def read_rows(path: Path | Literal["-"], *, wanted: frozenset[str], reject: Reject) -> Rows:
+def read_rows(path: Path | Literal["-"], *, wanted: frozenset[str] | None, reject: Reject) -> Rows:
     """Open a table whose unreadable rows go to `reject`. From stdin, a first "{" means JSONL, anything else CSV.
 
-    Of a Parquet file only the `wanted` columns are read. Raises DataError where `read_lines` does, for an unknown
-    suffix, and for a missing header.
+    Of a Parquet file only the `wanted` columns are read, or all when None. Raises DataError where `read_lines` does,
+    for an unknown suffix, and for a missing header.
     """
     if isinstance(path, str):
         lines = read_lines(path)

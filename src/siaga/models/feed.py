@@ -1,0 +1,130 @@
+"""The batches of an epoch: in an order that seed and epoch decide, fetched before they are needed."""
+
+import hashlib
+import time
+from collections import deque
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+from torch import Tensor
+
+from siaga.errors import DataError
+from siaga.features.augmentation import Mix, build_augmentation
+from siaga.models.losses import inverse_frequencies
+from siaga.schema.training import Training
+
+_AHEAD = 2  # Batches that are fetched while one is learned from.
+
+
+class Inputs(Protocol):
+    """What a net reads of n posts: a tensor (n, …), or something that makes the rows when they are asked for."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, rows: Tensor, /) -> Tensor:
+        """Return the inputs (m, …) of these rows, (m,) int64."""
+        ...
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What one step learns from: `rows` (m,) of the examples, their inputs and labels on the device.
+
+    Of several processes each has a shard of the batch; `weight` is the size of this one's by the mean size.
+    """
+
+    rows: Tensor
+    inputs: Tensor
+    labels: Tensor
+    mix: Mix | None = None
+    weight: float = 1.0
+
+
+class Feed:
+    """Batches for `world` processes; `waited_s` is the time that learning waited for them.
+
+    Raises DataError where a batch would leave a process with fewer than two posts.
+    """
+
+    def __init__(  # noqa: PLR0913 - what there is to feed, and to whom.
+        self, inputs: Inputs, labels: Tensor, settings: Training, *, seed: int, device: torch.device, world: int = 1
+    ) -> None:
+        self._inputs, self._labels, self._settings = inputs, labels, settings
+        self._seed, self._device, self._world = seed, device, world
+        self._augment = build_augmentation(settings.augmentation)
+        self._count = len(self._batches(torch.arange(len(labels))))
+        self.waited_s = 0.0
+        if world > 1 and (most := min(len(labels), settings.batch_size)) < 2 * world:
+            what = f"Batches of {most} posts are too few for {world} processes, which need two each"
+            raise DataError(f"{what}. Train in fewer processes, or raise model.training.batch_size.")
+
+    @property
+    def augments(self) -> bool:
+        """Whether pictures are changed."""
+        return self._augment is not None
+
+    def __len__(self) -> int:
+        """Return the number of batches in an epoch."""
+        return self._count
+
+    def batches(self, epoch: int, *, start: int = 0, shard: int | None = None) -> Iterator[Batch]:
+        """Yield the batches of an epoch from number `start`, whole or one process's shard of each.
+
+        Torch's random state is set anew for each of them.
+        """
+        wanted = self._batches(self._order(epoch))[start:]
+        own = wanted if shard is None else [rows[shard :: self._world] for rows in wanted]
+        fetched = self._fetched(own)
+        for number, whole in enumerate(wanted, start):
+            began = time.perf_counter()
+            rows, inputs = next(fetched)
+            labels = self._labels[rows].to(self._device)
+            inputs = inputs.to(self._device, non_blocking=True)
+            torch.manual_seed(_draw(self._seed, epoch, number, shard or 0))
+            mix = None
+            if self._augment is not None:
+                inputs, mix = self._augment(inputs)
+            if inputs.ndim == 4:
+                inputs = inputs.contiguous(memory_format=torch.channels_last)
+            self.waited_s += time.perf_counter() - began
+            weight = 1.0 if shard is None else len(rows) * self._world / len(whole)
+            yield Batch(rows, inputs, labels, mix, weight)
+
+    def _fetched(self, wanted: list[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield rows and their inputs; those that take work are made in a thread, a little ahead."""
+        if isinstance(self._inputs, Tensor):
+            yield from ((rows, self._inputs[rows]) for rows in wanted)
+            return
+        with ThreadPoolExecutor(1) as worker:
+            ahead = deque(worker.submit(self._inputs.__getitem__, rows) for rows in wanted[:_AHEAD])
+            for number, rows in enumerate(wanted):
+                if number + _AHEAD < len(wanted):
+                    ahead.append(worker.submit(self._inputs.__getitem__, wanted[number + _AHEAD]))
+                yield rows, ahead.popleft().result()
+
+    def _batches(self, order: Tensor) -> list[Tensor]:
+        """Return the order in batches; a last one with fewer than two posts a process joins the one before it.
+
+        Batch statistics need two.
+        """
+        batches = list(torch.split(order, self._settings.batch_size))
+        if len(batches) > 1 and len(batches[-1]) < 2 * self._world:
+            batches[-2:] = [torch.cat(batches[-2:])]
+        return batches
+
+    def _order(self, epoch: int) -> Tensor:
+        generator = torch.Generator().manual_seed(_draw(self._seed, epoch))
+        n = len(self._labels)
+        if not self._settings.balanced:
+            return torch.randperm(n, generator=generator)
+        chances = inverse_frequencies(self._labels, int(self._labels.max()) + 1)[self._labels]
+        return torch.multinomial(chances, n, replacement=True, generator=generator)
+
+
+def _draw(*numbers: int) -> int:
+    """Return a seed that these numbers decide."""
+    digest = hashlib.blake2b(repr(numbers).encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1
