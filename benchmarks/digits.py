@@ -2,8 +2,8 @@
 
     python benchmarks/digits.py [--data FOLDER]
 
-The reference net learns until its validation accuracy is .9902, the study's figure. The default does so with a short
-schedule (`model.training.epochs=2`), and then learns its whole schedule for the accuracy that it reaches in the end.
+The reference net learns until its validation accuracy is .9902, the study's figure; so does the variant `quick`, before
+it and after it. Then the default learns its whole schedule, for the accuracy that it reaches in the end.
 """
 
 import argparse
@@ -25,10 +25,12 @@ def main() -> None:
     folder = parser.parse_args().data
     source = ["source.kind=arrays", f"source.train={folder}", f"source.test={folder}"]
     data = read_data("digits", source)
-    short = learn("digits", data, overrides=["model.training.epochs=2"], until=AIM)
+    quick = [learn("digits", data, variant="quick")]
     reference = learn("digits", data, variant="reference", until=AIM)
+    quick.append(learn("digits", data, variant="quick", overrides=["seed=1"]))
     whole = learn("digits", data)
-    ours_s, reference_s = short.seconds_to(AIM), reference.seconds_to(AIM)
+    times = [seconds for each in quick if (seconds := each.seconds_to(AIM)) is not None]
+    ours_s, reference_s = max(times) if len(times) == len(quick) else None, reference.seconds_to(AIM)
     print(
         json.dumps(
             {
@@ -39,7 +41,7 @@ def main() -> None:
                 "ours_s": ours_s,
                 "reference_s": reference_s,
                 "ratio": ours_s / reference_s if ours_s and reference_s else None,
-                "short": short.curve,
+                "quick": [each.summary() for each in quick],
                 "reference": reference.curve,
                 "whole": whole.summary(),
             }

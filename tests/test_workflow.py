@@ -150,14 +150,21 @@ def test_a_folder_that_is_no_run_is_never_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "precious" / "thesis.txt").exists()
 
 
-def test_the_pretrained_variant_runs_on_local_weights(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("variant", "image"), [("pretrained", "image.model"), ("tuned", "image")])
+def test_a_variant_with_encoders_runs_on_local_weights(variant: str, image: str, tmp_path: Path) -> None:
     weights = {
         "text": tiny_text_encoder(tmp_path / "text"),
         "image": tiny_image_encoder(tmp_path / "image"),
     }
-    local = [f"model.members.{name}.model.weights={folder}" for name, folder in weights.items()]
-    small = [*SMALL, "model.folds=2", "model.members.image.model.image_size=32"]
-    report = train(load_recipe("flood-triage", variant="pretrained", overrides=[*small, *local]), tmp_path / "run")
+    places = {"text": "text.model", "image": image}
+    local = [f"model.members.{places[name]}.weights={folder}" for name, folder in weights.items()]
+    small = [
+        *SMALL,
+        "model.folds=2",
+        f"model.members.{image}.image_size=32",
+        f"model.members.{image}.training.epochs=2",
+    ]
+    report = train(load_recipe("flood-triage", variant=variant, overrides=[*small, *local]), tmp_path / "run")
     assert set(report.members) == {"text", "image"}
     for folder in weights.values():
         for file in folder.iterdir():

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 from tests.made import DRY, WET
 
@@ -38,15 +39,15 @@ def tiny_text_encoder(folder: Path, *, seed: int = 0) -> Path:
     return folder
 
 
-def tiny_image_encoder(folder: Path, *, seed: int = 0, shortest_edge: bool = False) -> Path:
-    """Save a ResNet of two stages for images of 32 × 32; return its folder."""
+def tiny_image_encoder(
+    folder: Path, *, seed: int = 0, shortest_edge: bool = False, architecture: str = "resnet", pooler: bool = True
+) -> Path:
+    """Save an encoder for images of 32 × 32, with a trained pooler or (of a vit) none; return its folder."""
     import torch
-    from transformers import ResNetConfig, ResNetModel
 
-    config = ResNetConfig(embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic")
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        ResNetModel(config).save_pretrained(folder)
+        _image_model(architecture, pooler=pooler).save_pretrained(folder)
     square = {"height": 32, "width": 32}
     settings = {
         "image_processor_type": "ConvNextImageProcessor" if shortest_edge else "ViTImageProcessor",
@@ -60,6 +61,30 @@ def tiny_image_encoder(folder: Path, *, seed: int = 0, shortest_edge: bool = Fal
     }
     (folder / "preprocessor_config.json").write_text(json.dumps(settings))
     return folder
+
+
+def _image_model(architecture: str, *, pooler: bool) -> Any:  # Any: transformers has no types.
+    import transformers
+
+    match architecture:
+        case "resnet":
+            config = transformers.ResNetConfig(
+                embedding_size=8, hidden_sizes=[8, 16], depths=[1, 1], layer_type="basic"
+            )
+            return transformers.ResNetModel(config)
+        case "vit":
+            small = {"hidden_size": 16, "num_hidden_layers": 3, "num_attention_heads": 2, "intermediate_size": 32}
+            config = transformers.ViTConfig(**small, image_size=32, patch_size=8)
+            return transformers.ViTModel(config, add_pooling_layer=pooler)
+        case "convnext":
+            config = transformers.ConvNextConfig(hidden_sizes=[8, 16], depths=[1, 3], num_stages=2, image_size=32)
+            return transformers.ConvNextModel(config)
+        case "efficientnet":
+            narrow = {"width_coefficient": 0.1, "depth_coefficient": 0.1, "hidden_dim": 128}
+            # Of wider weights than its own at first, with which nothing would arrive at its upper layers.
+            config = transformers.EfficientNetConfig(**narrow, image_size=32, initializer_range=0.3)
+            return transformers.EfficientNetModel(config)
+    raise ValueError(architecture)
 
 
 def tiny_static_encoder(folder: Path, *, seed: int = 0) -> Path:

@@ -20,12 +20,13 @@ from siaga.evaluation.page import write_page
 from siaga.evaluation.predictions import write_predictions
 from siaga.evaluation.report import Report, evaluate
 from siaga.files import write_text
+from siaga.models.baselines import baseline_answers
 from siaga.models.classifier import Hear, Progress, silent
 from siaga.post import Post, Prediction
 from siaga.quarantine import Quarantine
 from siaga.recipe import tables_in, to_table, to_toml
 from siaga.run_folder import check_no_run, check_run, check_same_data, fill_run, folder_name, is_whole, keep_checkpoints
-from siaga.schema import EventSplit, GroupedSplit, Linear, Recipe
+from siaga.schema import EventSplit, GroupedSplit, Recipe
 from siaga.sources import read_source
 
 log = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ def train(
         return Report.read(out / "report.json")
     try:
         check_run(out, overwrite=overwrite)
-        if int(os.environ.get("RANK", "0")):  # Of several processes that train together, the first one writes.
+        if not is_first():
             with tempfile.TemporaryDirectory() as aside:
                 return _Run(recipe, Path(aside), silent, quarantine).finish()
         with (
@@ -91,6 +92,11 @@ def train(
     if quarantine:
         log.warning("%d rows were set aside or kept in part. See %s.", len(quarantine), out / "quarantine.jsonl")
     return report
+
+
+def is_first() -> bool:
+    """Whether this is the first of the processes that train together, or the only one: it writes, and speaks."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def train_by_event(
@@ -257,16 +263,9 @@ def _predict(bundle: Bundle, posts: Sequence[Post], progress: Hear) -> list[Pred
 
 
 def _baselines(dataset: Dataset, recipe: Recipe) -> dict[str, list[Prediction]]:
-    """Return what the largest class and TF-IDF with logistic regression answer on the test posts."""
-    from siaga.models.classifier import Prior, class_indices
-    from siaga.models.linear import LinearClassifier
-
-    classes, labels = class_indices(dataset.train, dataset.classes)
-    majority = Prior.of(labels, len(classes)).alone(len(dataset.test)).probabilities
-    answers = {"majority": majority}
-    if any(post.text for post in dataset.train):
-        tfidf = LinearClassifier(Linear(), seed=recipe.seed).fit(dataset.train, classes=classes)
-        answers["tfidf"] = tfidf.predict_proba(dataset.test)
+    """Return what the baselines answer on the test posts."""
+    classes = dataset.classes
+    answers = baseline_answers(dataset.train, dataset.test, classes=classes, seed=recipe.seed)
     return {
         name: [_plain(post, row, classes) for post, row in zip(dataset.test, rows.tolist(), strict=True)]
         for name, rows in answers.items()

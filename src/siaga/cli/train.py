@@ -1,6 +1,7 @@
 """`siaga train`: from a recipe to a run folder."""
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +36,7 @@ def run(
     from siaga.recipe import load_recipe
     from siaga.schema import EventSplit
     from siaga.tracking import together, tracking
-    from siaga.workflow import Restart, train, train_by_event
+    from siaga.workflow import Restart, is_first, train, train_by_event
 
     checked = load_recipe(recipe, overrides=with_seed(settings, seed), variant=variant)
     folder = out or Path("runs") / checked.name
@@ -50,6 +51,12 @@ def run(
         else:
             reports = {"": train(checked, folder, overwrite=overwrite, restart=restart, progress=progress)}
             tracked.finish(reports[""])
+    if "RANK" in os.environ:
+        from siaga.models.processes import part
+
+        part()
+    if not is_first():
+        return
     if as_json:
         printed = {name: report.to_dict() for name, report in reports.items()}
         typer.echo(json.dumps(printed if by_event else printed[""], ensure_ascii=True))

@@ -10,7 +10,7 @@ from siaga.evaluation.plots import NAMES
 from siaga.evaluation.report import Report
 
 Table = dict[str, Any]  # Any: what the template prints.
-BASELINES = {"tfidf": "TF-IDF"}
+BASELINES = {"tfidf": "TF-IDF", "pixels": "12 × 12 pixels"}
 SHOWN_DATA = ("hash", "splits", "missing_classes", "duplicates", "changes", "notes", "quarantine")
 
 

@@ -16,6 +16,7 @@ from siaga.schema.training import Training
 DEFAULT = 1e-3
 LOWEST, HIGHEST, STEPS = 1e-6, 1.0, 100
 _SMOOTHING, _TOO_FAR, _FLAT = 0.9, 4.0, 0.02
+_SETTLED, _SPAN = 10, 5  # Steps until the smoothed loss is steady, and steps over which its fall is measured.
 _BELOW_LOWEST = 10.0  # The rate of the lowest loss is on the brink: so many times less is safe.
 
 
@@ -39,7 +40,7 @@ def find_learning_rate(
     """Return a rate for `module`, which stays as it is, as does torch's random state; a copy of it learns.
 
     The rate is where the smoothed loss falls most steeply, and never above a tenth of that of the lowest loss. Where
-    the curve is flat or not finite there is nothing to be read, and the default is taken.
+    the curve is flat, or ends at once, there is nothing to be read, and the default is taken.
     """
     state = torch.get_rng_state()
     try:
@@ -51,13 +52,13 @@ def find_learning_rate(
 
 def choose_rate(rates: list[float], losses: list[float]) -> Finding:
     """Return what a curve says; `losses` are smoothed."""
-    if len(losses) < 5:
-        return Finding(rates, losses, DEFAULT, "The losses are not finite: the default is taken.")
-    lowest = min(range(len(losses)), key=losses.__getitem__)
-    if losses[0] - losses[lowest] <= _FLAT * abs(losses[0]):
+    if len(losses) <= _SETTLED + _SPAN:
+        return Finding(rates, losses, DEFAULT, "The losses break out at once: the default is taken.")
+    lowest = min(range(_SETTLED, len(losses)), key=losses.__getitem__)
+    if losses[_SETTLED] - losses[lowest] <= _FLAT * abs(losses[_SETTLED]):
         return Finding(rates, losses, DEFAULT, "The curve is flat: the default is taken.")
-    slopes = [losses[i] - losses[i - 1] for i in range(1, lowest + 1)]
-    steepest = rates[1 + min(range(len(slopes)), key=slopes.__getitem__)]
+    begins = range(_SETTLED, max(_SETTLED, lowest - _SPAN) + 1)
+    steepest = rates[min(begins, key=lambda i: losses[i + _SPAN] - losses[i]) + _SPAN // 2]
     rate = min(steepest, rates[lowest] / _BELOW_LOWEST)
     why = "a tenth of the rate of the lowest loss" if rate < steepest else "where the loss falls most steeply"
     return Finding(rates, losses, float(f"{rate:.2g}"), f"It is {why}.")

@@ -48,3 +48,9 @@ class Processes:
         confusion = reduce(tally.confusion.to(self.device), "sum")
         loss = reduce(torch.tensor(tally.loss, dtype=torch.float64, device=self.device), "sum")
         return Tally(confusion.cpu(), float(loss))
+
+
+def part() -> None:
+    """Take leave of the other processes, if there are any: the last thing that a program does with them."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
