@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
+SOAK   := benchmarks/kills.py
 
-.PHONY: demo test check bench fix clean help
+.PHONY: demo test check bench soak fix clean help
 
 help:   ## list the commands
 	@grep -E '^[a-z]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 10
@@ -29,7 +30,10 @@ check: $(SETUP)  ## lint, format, types, layers
 	$(BIN)/lint-imports
 
 bench: $(SETUP)  ## run every benchmark; each prints one JSON line
-	@for script in benchmarks/*.py; do echo "== $$script" >&2; $(BIN)/python $$script || exit 1; done
+	@for script in $(filter-out $(SOAK),$(wildcard benchmarks/*.py)); do echo "== $$script" >&2; $(BIN)/python $$script || exit 1; done
+
+soak: $(SETUP)   ## the long reliability runs; each prints one JSON line
+	@for script in $(SOAK); do echo "== $$script" >&2; $(BIN)/python $$script || exit 1; done
 
 fix: $(SETUP)    ## mend what the linter can mend, and format
 	$(BIN)/ruff check --fix .

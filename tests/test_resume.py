@@ -1,6 +1,7 @@
 """Runs that are killed, interrupted or refused, and resumed: they end as those that were left alone."""
 
 import csv
+import fcntl
 import json
 import os
 import random
@@ -10,7 +11,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import pytest
 from safetensors import safe_open
@@ -320,6 +321,26 @@ def test_events_that_are_complete_are_not_trained_again(tmp_path: Path) -> None:
     reports = train_by_event(chosen, tmp_path / "runs", restart=GO_ON)
     assert list(reports) == ["flood-0", "flood-1", "flood-2"]
     assert made == {event: (tmp_path / "runs" / event / "report.json").stat().st_ino for event in made}
+
+
+def test_whoever_is_late_takes_up_no_checkpoints_that_are_just_discarded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kept, lock = tmp_path / ".run.checkpoints", fcntl.flock
+    discarded: list[Path] = []
+
+    def late(file: IO[str], how: int) -> None:
+        if not discarded:  # Here another process, which held the folder, has finished.
+            discarded.append(kept.rename(tmp_path / "aside"))
+        lock(file, how)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with keep_checkpoints(tmp_path / "run", "recipe", resume=True) as folder:
+        assert folder == kept
+        assert (kept / "lock").stat().st_ino != (tmp_path / "aside" / "lock").stat().st_ino
+        with pytest.raises(DataError, match="Another process"), keep_checkpoints(tmp_path / "run", "", resume=True):
+            pass
+    assert hidden(tmp_path) == set()
 
 
 def test_only_one_ever_holds_the_checkpoints_of_a_run(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The processes that train one net together, usually one: each learns from its shard, all take the same steps."""
 
+import gc
 from typing import TypeVar
 
 import torch
@@ -53,4 +54,5 @@ class Processes:
 def part() -> None:
     """Take leave of the other processes, if there are any: the last thing that a program does with them."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
+        gc.collect()  # Nets that were joined are held by cycles, and must not outlive their connections.
         torch.distributed.destroy_process_group()
