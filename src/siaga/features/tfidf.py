@@ -10,7 +10,7 @@ from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import TfidfVectorizer
 
 from siaga.files import write_text, write_whole
-from siaga.schema.models import NGrams
+from siaga.schema.texts import NGrams
 
 _NOTHING_LEFT = ("empty vocabulary", "no terms remain", "max_df corresponds to < documents than min_df")
 

@@ -7,7 +7,7 @@ from typing import assert_never
 import torch
 from torch import Tensor, nn
 
-from siaga.schema.models import Activation, Block, Plain, Residual
+from siaga.schema.nets import Activation, Block, Plain, Residual
 
 _TINY = 1e-6  # The least distance of two thresholds.
 

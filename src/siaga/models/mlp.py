@@ -16,7 +16,7 @@ from siaga.models.heads import Labelled, Matrix
 from siaga.models.layers import build_output, perceptron
 from siaga.models.modules import load_module, save_module
 from siaga.models.training import train
-from siaga.schema.models import Encoder
+from siaga.schema.nets import Encoder
 
 
 class MlpHead:

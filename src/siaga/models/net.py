@@ -22,7 +22,7 @@ from siaga.models.modules import load_module, save_module
 from siaga.models.pictures import Pictures, read_pictures
 from siaga.models.training import train
 from siaga.post import Post
-from siaga.schema.models import Convnet, Encoder
+from siaga.schema.nets import Convnet, Encoder
 
 log = logging.getLogger(__name__)
 

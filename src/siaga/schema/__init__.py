@@ -7,21 +7,12 @@ from pydantic import Field, model_validator
 
 from siaga.schema.base import Class, Name, Seed, Spec
 from siaga.schema.evaluation import Classification, Decision
-from siaga.schema.models import (
-    Block,
-    Cleaning,
-    Convnet,
-    Encoder,
-    Fusion,
-    Linear,
-    ModelSpec,
-    Plain,
-    Residual,
-    SelfTraining,
-)
+from siaga.schema.models import Fusion, ModelSpec, SelfTraining
+from siaga.schema.nets import Block, Convnet, Encoder, Plain, Residual
 from siaga.schema.sources import ArraysSource, Columns, Files, FolderSource, SourceSpec, SyntheticSource, TableSource
 from siaga.schema.splits import EventSplit, GivenSplit, GroupedSplit, RandomSplit, Selection, SplitSpec, TimeSplit
 from siaga.schema.submission import Submission
+from siaga.schema.texts import Cleaning, Linear
 from siaga.schema.training import Augmentation, Training
 
 __all__ = [
