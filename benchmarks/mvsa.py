@@ -32,7 +32,8 @@ from siaga.models.classifier import silent
 from siaga.quarantine import Quarantine
 from siaga.recipe import load_recipe
 from siaga.schema import Encoder, Recipe
-from siaga.workflow import prepare, train
+from siaga.training_run import prepare
+from siaga.workflow import train
 
 RECIPE = Path(__file__).parent / "recipes" / "mvsa.toml"
 

@@ -17,9 +17,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from siaga.models.convolutions import Scaled
 from siaga.models.examples import Examples
 from siaga.models.layers import build_layers, build_output, features_of
-from siaga.models.net import Scaled
 from siaga.models.training import train
 from siaga.schema import Block, Plain, Residual, Training
 

@@ -15,9 +15,10 @@ from torch import Tensor, nn
 from siaga.bundle import SUFFIXES
 from siaga.errors import BundleError, DataError
 from siaga.features.encoders import ImageReader, image_side
-from siaga.models.backbone import Tuned, load_backbone
+from siaga.models.backbone import load_backbone
 from siaga.models.net import NetClassifier
 from siaga.models.optimizers import build_optimizer
+from siaga.models.towers import Headed
 from siaga.models.training import train
 from siaga.post import Pixels, Post
 from siaga.schema import Encoder, Training
@@ -55,12 +56,12 @@ def accuracy(model: NetClassifier, posts: list[Post]) -> float:
     return float(np.mean([model.classes_[k] == post.label for k, post in zip(best, posts, strict=True)]))
 
 
-def tuned(folder: Path, *, side: int = 32) -> Tuned:
+def tuned(folder: Path, *, side: int = 32) -> Headed:
     """A backbone and a head, as they are before they learn."""
     backbone = load_backbone(folder)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return Tuned(backbone, nn.Linear(backbone.width(side), 2))
+        return Headed(backbone, nn.Linear(backbone.width(side), 2))
 
 
 def weights(module: nn.Module) -> dict[str, Tensor]:
@@ -127,9 +128,9 @@ def test_lower_layers_have_lower_rates(name: str, encoders: dict[str, Path]) -> 
 @pytest.mark.parametrize("name", ARCHITECTURES)
 def test_frozen_epochs_leave_the_body_and_its_statistics_as_they_were(name: str, encoders: dict[str, Path]) -> None:
     module = tuned(encoders[name])
-    body, head = weights(module.backbone), weights(module.head)
+    body, head = weights(module.lower), weights(module.head)
     learn(module, epochs=2, epochs_frozen=2)
-    assert all(torch.equal(each, body[key]) for key, each in module.backbone.state_dict().items())
+    assert all(torch.equal(each, body[key]) for key, each in module.lower.state_dict().items())
     assert not torch.equal(module.head.state_dict()["weight"], head["weight"])
 
 
@@ -207,6 +208,6 @@ def test_posts_without_an_image_get_the_class_frequencies(encoders: dict[str, Pa
 
 def test_a_backbone_that_was_tampered_with_is_refused(encoders: dict[str, Path], tmp_path: Path) -> None:
     NetClassifier(spec(encoders["resnet"], Training(epochs=1)), seed=1).fit(coloured(8)).save(tmp_path)
-    (tmp_path / "backbone" / "backbone.json").write_text("[]")
+    (tmp_path / "tower" / "backbone.json").write_text("[]")
     with pytest.raises(BundleError, match=r"backbone\.json does not describe an encoder"):
         NetClassifier(spec(encoders["resnet"])).load(tmp_path)

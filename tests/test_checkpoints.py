@@ -15,9 +15,9 @@ from torch import Tensor, nn
 from siaga.errors import DataError
 from siaga.models.checkpoints import State, Store, fingerprint_of, optimizer_tensors, restore_optimizer
 from siaga.models.classifier import Progress
+from siaga.models.convolutions import Scaled
 from siaga.models.examples import Examples
 from siaga.models.layers import build_layers, build_output, features_of
-from siaga.models.net import Scaled
 from siaga.models.optimizers import build_optimizer
 from siaga.models.training import train
 from siaga.schema import Block, Plain, Residual, Training

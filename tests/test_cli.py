@@ -15,6 +15,7 @@ import pytest
 from siaga.cli.progress import hearing
 from siaga.cli.sentences import sentence
 from siaga.evaluation.fits import duration
+from siaga.serving.batch import read_output
 from tests.made import made_posts
 
 SIAGA = [sys.executable, "-c", "from siaga.cli.main import main; main()"]
@@ -120,6 +121,37 @@ def test_posts_come_from_a_pipe_and_predictions_go_to_one(project: Path) -> None
 def test_one_post_is_predicted_from_the_command_line(project: Path) -> None:
     done = siaga("predict", "run/bundle", "--text", "banjir setinggi lutut", cwd=project)
     assert json.loads(done.stdout)["label"] == "INFO"
+
+
+def test_a_prediction_says_what_speaks_for_it_when_asked(project: Path, tmp_path: Path) -> None:
+    done = siaga("predict", "run/bundle", "--text", "banjir #diskon", "--explain", cwd=project)
+    assert done.returncode == 0, done.stderr
+    answer = json.loads(done.stdout)
+    explanation = answer["explanation"]
+    assert (explanation["label"], explanation["probability"]) == (answer["label"], answer["confidence"])
+    assert [(word["text"], word["start"], word["end"]) for word in explanation["words"]] == [
+        ("banjir", 0, 6),
+        ("#diskon", 7, 14),
+    ]
+    effects = [word["effect"] * (1 if answer["label"] == "INFO" else -1) for word in explanation["words"]]
+    assert effects[0] > 0 > effects[1]
+    out = tmp_path / "out.jsonl"
+    assert (
+        siaga("predict", "run/bundle", "posts.csv", "--explain", "-o", out, "--limit", 3, cwd=project).returncode == 0
+    )
+    assert [len(json.loads(line)["explanation"]["words"]) for line in out.read_text().splitlines()] == [6, 6, 6]
+    assert [each.explanation for each in read_output(out)] == [
+        json.loads(line)["explanation"] for line in out.read_text().splitlines()
+    ]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_has_no_place_for_explanations(project: Path, tmp_path: Path, suffix: str) -> None:
+    out = tmp_path / f"out{suffix}"
+    done = siaga("predict", "run/bundle", "posts.csv", "--explain", "-o", out, cwd=project)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "no place for explanations. Write a .jsonl file" in done.stderr
+    assert not out.exists()
 
 
 def test_python_and_the_command_line_give_the_same_probabilities(project: Path) -> None:
@@ -428,6 +460,10 @@ FIND = {"step": "find", "rates": [0.1], "losses": [1.0], "learning_rate": 0.0021
         ({"step": "precision", "precision": "bfloat16", "speedup": 1.4, "reason": "why"}, "learning in bfloat16: why"),
         ({"step": "predict", "done": 1000, "total": 2000}, "answered 1,000 of 2,000 posts"),
         ({"step": "fit", "posts": 3, "fold": 1}, "[fold 1] fit posts 3"),
+        (
+            {"step": "round", "round": 1, "member": "a", "method": "fixmatch", "added": 9, "kept": True, "reason": "x"},
+            "[a] fixmatch: 9 unlabelled posts, kept (x)",
+        ),
     ],
 )
 def test_what_happens_is_told_in_numbers_for_people(event: dict[str, object], said: str) -> None:

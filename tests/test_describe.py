@@ -119,6 +119,94 @@ def test_one_endless_text_does_not_flatten_the_histogram() -> None:
     assert max(chart["splits"]["posts"]) < 50
 
 
+def test_lengths_of_texts_are_told_by_split_and_by_class() -> None:
+    short, long = texts("aa", "bbbb", "cccccc", "dddddddd"), texts("e" * 30, label="b")
+    description = describe({"train": [*short, *long], "test": texts("f" * 12, "g", label=None)})
+    train, test = (facts["text"] for facts in description.splits.values())
+    assert train["quartiles"] == [4, 6, 8]
+    assert train["lengths"] == {"a": {"posts": 4, "quartiles": [2, 4, 6]}, "b": {"posts": 1, "quartiles": [30] * 3}}
+    assert (test["quartiles"], test["lengths"]) == ([1, 1, 1], {})
+    chart = description.charts["length"]
+    assert {label: sum(counts) for label, counts in chart["classes"].items()} == {"a": 4, "b": 1}
+    assert [sum(counts) for counts in zip(*chart["classes"].values(), strict=True)] == chart["splits"]["train"]
+
+
+def test_lengths_by_class_are_drawn_for_a_few_classes_only() -> None:
+    posts = [Post(str(i), f"text {i}", label=f"class {i}") for i in range(13)]
+    assert len(describe({"posts": posts[:12]}).charts["length"]["classes"]) == 12
+    assert describe({"posts": posts}).charts["length"]["classes"] == {}
+    assert describe({"posts": texts("a", "b")}).charts["length"]["classes"] == {}
+
+
+def keyworded(*given: tuple[str | None, str | None, int]) -> list[Post]:
+    """Posts with a keyword and a label (or without), so many of each."""
+    rows = [(keyword, label) for keyword, label, count in given for _ in range(count)]
+    return [
+        Post(str(i), f"text {i}", label=label, fields={} if keyword is None else {"keyword": keyword})
+        for i, (keyword, label) in enumerate(rows)
+    ]
+
+
+def test_fields_are_counted_with_their_percent_codes_undone() -> None:
+    posts = keyworded(("body%20bag", "0", 8), ("body bag ", "0", 8), ("ash", "1", 9), ("once", "1", 1), (None, "1", 2))
+    description = describe({"posts": posts, "test": keyworded(("ash", None, 1))})
+    assert description.splits["posts"]["fields"]["keyword"] == {
+        "posts": 26,
+        "missing": 2,
+        "distinct": 3,
+        "with_codes": 8,
+        "coded": "body%20bag",
+        "top": [["body bag", 16], ["ash", 9]],
+        "telling": {"0": [["body bag", 16, 16]], "1": [["ash", 9, 9]]},
+    }
+    assert description.splits["test"]["fields"]["keyword"]["telling"] == {}
+    assert found(description, "2 of 28 posts (7 %) of the labelled file have no keyword.")
+    assert found(description, "8 of 28 posts (29 %)", "percent codes (body%20bag)", "cleaning.percent_codes")
+    assert not found(description, "test", "keyword")
+
+
+def test_the_percent_codes_of_an_address_are_no_finding() -> None:
+    posts = [Post("a", "text", label="a", fields={"url": "https://x.example/a%20b.jpg"})]
+    description = describe({"posts": posts})
+    assert not found(description, "percent codes")
+
+
+def test_a_value_tells_of_a_class_when_it_is_commoner_there_than_by_chance() -> None:
+    given = [("wreck", "1", 30), ("wreck", "0", 2), ("ruin", "0", 20), ("ruin", "1", 3), ("fire", "0", 16)]
+    posts = keyworded(*given, ("fire", "1", 15), ("rare", "1", 4))
+    telling = describe({"posts": posts}).splits["posts"]["fields"]["keyword"]["telling"]
+    assert telling == {"0": [["ruin", 20, 23]], "1": [["wreck", 30, 32]]}
+
+
+def test_values_of_many_classes_are_not_listed_by_class() -> None:
+    few, many = (keyworded(*(("word", f"class {i}", 5) for i in range(count))) for count in (12, 13))
+    assert len(describe({"posts": few}).splits["posts"]["fields"]["keyword"]["telling"]) == 12
+    assert describe({"posts": many}).splits["posts"]["fields"]["keyword"]["telling"] == {}
+
+
+def test_texts_repeated_to_the_letter_are_counted_apart_from_other_copies() -> None:
+    fire, storm = "A forest fire near the old mill tonight", "The storm took the roof of the town hall"
+    train = texts(fire, fire, fire.upper(), storm, "something else altogether")
+    test = texts(storm, f"{storm}!", f"{storm} http://t.co/x", "nothing of the kind", label=None)
+    description = describe({"train": train, "unlabelled": test})
+    assert [facts["text"]["repeated"] for facts in description.splits.values()] == [1, 0]
+    assert [facts["repeats"] for facts in description.splits.values()] == [2, 2]
+    assert [pair["verbatim"] for pair in description.duplicates["across"]] == [1]
+    assert found(description, "2 of 5 posts (40 %) in train repeat", "there, 1 text to the letter.")
+    assert found(description, "1 group", "both train and unlabelled, 1 text of unlabelled to the letter.")
+
+
+def test_the_summary_says_in_a_few_lines_what_was_counted() -> None:
+    posts = keyworded(("wreck", "1", 9), ("ruin", "0", 9), (None, "1", 1))
+    assert describe({"posts": posts, "test": keyworded((None, None, 2)), "unlabelled": []}).summary == [
+        "posts: 19 posts; texts of 6 to 7 characters, median 6; keyword: 2 values, missing in 1",
+        "  0: 9 posts; half the texts have 7 to 7 characters, median 7; keyword such as ruin (9 of 9)",
+        "  1: 10 posts; half the texts have 6 to 6 characters, median 6; keyword such as wreck (9 of 9)",
+        "test: 2 posts; texts of 6 to 6 characters, median 6",
+        "unlabelled: 0 posts",
+    ]
+
+
 def test_image_sizes_and_broken_images_are_told(tmp_path: Path) -> None:
     images: list[bytes | Path | None] = [
         png(40, 30),
@@ -240,3 +328,22 @@ def test_the_page_is_self_contained_and_runs_nothing_that_stands_in_the_data(tmp
     assert not {name for name in names if name.startswith("on")}
     assert {link["href"] for tag, link in page.tags if tag == "a" and not (link["href"] or "").startswith("#")} == set()
     assert not [tag for tag, _ in page.tags if tag in ("link", "iframe", "object")]
+
+
+def test_the_page_shows_fields_and_lengths_by_class_and_escapes_them(tmp_path: Path) -> None:
+    posts = [
+        Post(f"{i}", f"text {i}", label=f"{HOSTILE}{i % 2}", fields={HOSTILE: f"{HOSTILE}%20{i % 2}"})
+        for i in range(40)
+    ]
+    write_page(describe({"posts": posts, "test": texts("a", label=None)}), tmp_path / "d.html")
+    text = (tmp_path / "d.html").read_text()
+    page = _Page()
+    page.feed(text)
+    assert "script" not in {tag for tag, _ in page.tags}
+    assert "img" not in {tag for tag, _ in page.tags}
+    assert [attributes["id"] for tag, attributes in page.tags if tag == "section"] == [
+        *("findings", "counts", "classes", "texts", "fields", "duplicates", "examples")
+    ]
+    assert "40 with percent codes" in text
+    assert "<b>20</b> of 20" in text
+    assert "By class" in text

@@ -1,7 +1,7 @@
 import base64
 import io
 import re
-from dataclasses import replace
+from dataclasses import asdict, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -12,6 +12,8 @@ from PIL import Image
 
 from siaga.evaluation import plots
 from siaga.evaluation.page import render_page, write_page
+from siaga.evaluation.report import Report
+from siaga.models.explanation import Explanation, Patch, Word
 from siaga.post import Post, Prediction
 from tests.judged import judged
 from tests.test_evaluation_report import report_of
@@ -150,14 +152,18 @@ def test_the_bare_minimum_makes_a_page_without_empty_sections() -> None:
 
 def test_rounds_of_self_training_show_what_the_guard_decided() -> None:
     said = {"difference": -0.05, "low": -0.08, "high": -0.02, "reason": "it lost"}
+    unlabelled = {"weight": 0.5, "used": 0.25, "agreement": 0.96}
     events = [
         {"step": "round", "round": 1, "added": 7, "kept": True, "difference": [0.01, 0.03]},
         {"step": "round", "round": 2, "added": 9, "kept": False, **said},
         {"step": "round", "round": 3, "added": 0, "kept": False, "reason": "nothing passed"},
+        {**said, "step": "round", "method": "softmatch", "added": 5, "kept": True, **unlabelled},
     ]
     page = page_of(*judged(20), facts={"events": events})
     for words in ("kept", "rolled back", "not tried", "it lost", "nothing passed", "-0.050"):
         assert words in page
+    assert "mean weight 0.500, 25 % of the posts in use, 96 % answered as before" in page
+    assert "softmatch: <span" in page
 
 
 def test_a_fit_shows_its_losses_accuracies_f1_and_rates_with_the_best_epoch() -> None:
@@ -236,6 +242,79 @@ def test_of_many_classes_the_hardest_stands_first() -> None:
     assert sorted(names) == report.classes
 
 
+def explained(posts: list[Post], predictions: list[Prediction]) -> tuple[str, Report]:
+    """Return the page of a report whose worst post is explained, and that has three maps."""
+    report = report_of(posts, predictions)
+    worst = {post.id: post for post in posts}[report.top_losses[0]["id"]]
+    words = [Word("post", 0, 4, 2.0), Word((worst.text or "")[5:], 5, len(worst.text or ""), -1.0)]
+    patches = [Patch(0.0, 0.0, 0.5, 1.0, -0.3), Patch(0.5, 0.0, 1.0, 1.0, 0.001)]
+    found = Explanation("INFO", 0.9, words, 1, patches, {"text": 1.5, "image": -0.75}, {"text": 0.5})
+    ids = [post.id for post in posts]
+    points = [[float(i % 7), float(i)] for i in range(len(ids))]
+    drawn = [{"name": name, "n": len(ids), "ids": ids, "points": points, "reason": ""} for name in ("", "a <b>")]
+    none = {"name": "deaf", "n": 0, "ids": [], "points": [], "reason": "it is <deaf>"}
+    report = replace(report, explanations={worst.id: asdict(found)}, maps=[*drawn, none])
+    return render_page(report, posts=posts, predictions=predictions), report
+
+
+def test_an_explained_post_shows_which_words_patches_and_members_speak_for_the_answer() -> None:
+    posts, predictions = judged(30)
+    posts = [replace(post, image=picture()) for post in posts]
+    page, report = explained(posts, predictions)
+    losses = page[page.index('<section id="losses"') : page.index('<section id="calibration"')]
+    name = report.top_losses[0]["id"]
+    card = losses[losses.index('class="heat"') : losses.index(f'class="id">{name}<') + 1500]
+    assert "The first 1 say" in losses
+    assert re.search(
+        r'<span class="for" style="--s:0.50" title="\+2\.000">post<sup>\+</sup></span> <span class="ag', card
+    )
+    assert re.search(r'<span class="against" style="--s:0.25" title="-1\.000">\d+<sup>−</sup></span>', card)
+    assert re.findall(r'<rect class="(\w+)" x="(\S+)"', card) == [("against", "0.000")]
+    bars = re.findall(r'<span>([^<]+)</span><i><b class="(\w*)" style="--s:.7;width:(\S+)%">', card)
+    assert bars == [("text", "for", "50.0"), ("image", "against", "25.0"), ("member text", "for", "16.7")]
+    assert losses.count('class="heat"') == 1
+    assert "The first" not in page_of(posts, predictions)
+
+
+def test_maps_stand_side_by_side_by_class_and_by_error_and_a_missing_one_says_why() -> None:
+    page, _ = explained(*judged(40))
+    section = page[page.index('<section id="maps"') : page.index('<section id="data"')]
+    assert "<b>model</b>: 40 posts" in section
+    assert "<b>a &lt;b&gt;</b>" in section
+    assert "<b>deaf</b> has no map: it is &lt;deaf&gt;." in section
+    drawn = re.findall(r">([^<>]+)</text>", section)
+    assert drawn == ["by class", "NO_INFO", "INFO", "by error", "right", "wrong"] * 2
+    assert 'href="#maps"' in page
+
+
+@pytest.mark.parametrize(("classes", "said"), [(10, ""), (11, "too many for colours.")])
+def test_more_classes_than_colours_are_not_coloured(classes: int, said: str) -> None:
+    page, _ = explained(*judged(60, [f"class {i}" for i in range(classes)]))
+    section = page[page.index('<section id="maps"') : page.index('<section id="data"')]
+    assert ("by class" in section) == (classes <= 10)
+    assert ("too many" in section) == bool(said)
+    assert said in section
+
+
+def test_of_many_classes_the_superclasses_are_coloured() -> None:
+    posts, predictions = judged(60, [f"class {i}" for i in range(12)])
+    report = report_of(posts, predictions)
+    found = {"name": "", "n": 60, "ids": [p.id for p in posts], "points": [[0.0, 1.0]] * 60, "reason": ""}
+    superclasses = {name: f"group {i % 3}" for i, name in enumerate(report.classes)}
+    page = render_page(replace(report, maps=[found], superclasses=superclasses), posts=posts, predictions=predictions)
+    section = page[page.index('<section id="maps"') : page.index('<section id="data"')]
+    drawn = re.findall(r">([^<>]+)</text>", section)
+    assert drawn == ["by superclass", "group 0", "group 1", "group 2", "by error", "right", "wrong"]
+    assert "their superclasses are shown" in section
+
+
+def test_five_hundred_posts_on_a_map_take_little_room() -> None:
+    posts, predictions = judged(500)
+    page, _ = explained(posts, predictions)
+    section = page[page.index('<section id="maps"') : page.index('<section id="data"')]
+    assert len(section) < 2 * 150_000
+
+
 def told(epoch: int, loss: float, **more: object) -> dict[str, object]:
     figures = {"train_loss": 0.6, "train_accuracy": 0.75, "train_macro_f1": 0.65}
     held_out = {"validation_loss": loss, "validation_accuracy": 0.8, "validation_macro_f1": 0.7}
@@ -263,7 +342,7 @@ def test_plots_draw_on_the_axes_they_are_given_and_return_them() -> None:
     epochs = [{"epoch": 1, "train_loss": 1.0}, {"epoch": 2, "train_loss": 0.5, "validation_loss": 0.7}]
     finding = {"rates": [0.1, 0.2], "losses": [1.0, 0.5], "learning_rate": 0.1}
     lines = [([1, 2], [0.5, 0.4], "red", "-"), ([], [], "blue", "--")]
-    axes = list(Figure().subplots(1, 10))
+    axes = list(Figure().subplots(1, 11))
     drawn = [
         plots.interval_plot(rows, metric="accuracy", ax=axes[0]),
         plots.confusion_plot(report.confusion, report.classes, ax=axes[1]),
@@ -275,10 +354,12 @@ def test_plots_draw_on_the_axes_they_are_given_and_return_them() -> None:
         plots.rate_plot([{"epoch": 1, "learning_rate": 0.1}], ax=axes[7]),
         plots.finder_plot(finding, ax=axes[8]),
         plots.runs_plot(lines, metric="loss", by="seconds", ax=axes[9]),
+        plots.map_plot([(0, 1), (2, 3)], ["a", "b"], {"b": ("red", "o"), "a": ("blue", "s")}, title="x", ax=axes[10]),
     ]
     assert drawn == axes
     assert [label.get_text() for label in axes[0].get_yticklabels()] == ["model", "text", "image"]
     assert [line.get_label() for line in axes[5].lines[:2]] == ["training", "validation"]
+    assert [(line.get_label(), *line.get_xdata()) for line in axes[10].lines] == [("b", 2), ("a", 0)]
 
 
 @pytest.mark.parametrize(

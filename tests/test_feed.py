@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from siaga.errors import DataError
-from siaga.models.feed import Batch, Feed
+from siaga.models.feed import Batch, Feed, single
 from siaga.schema import Augmentation, Training
 
 CPU = torch.device("cpu")
@@ -27,7 +27,7 @@ def rows(batches: list[Batch]) -> list[list[int]]:
 
 def test_a_batch_holds_the_inputs_and_labels_of_its_rows() -> None:
     for batch in feed().batches(1):
-        assert batch.inputs[:, 0].tolist() == batch.rows.tolist()
+        assert single(batch.inputs)[:, 0].tolist() == batch.rows.tolist()
         assert batch.labels.tolist() == [row % 3 for row in batch.rows.tolist()]
         assert batch.weight == 1.0
 
@@ -137,7 +137,7 @@ def lazy(count: int, *, batch_size: int = 8) -> tuple[Feed, Counted]:
 def test_inputs_that_are_made_come_in_order_from_another_thread(count: int) -> None:
     made, counted = lazy(count)
     batches = list(made.batches(2))
-    assert all(batch.inputs[:, 0].tolist() == batch.rows.tolist() for batch in batches)
+    assert all(single(batch.inputs)[:, 0].tolist() == batch.rows.tolist() for batch in batches)
     assert counted.made == rows(batches)
     assert len(counted.made) == len(made)
     assert counted.threads.isdisjoint({threading.get_ident()})
@@ -178,10 +178,10 @@ def test_pictures_are_changed_anew_in_every_epoch_and_the_same_when_it_is_repeat
 
     def learned(epoch: int) -> Tensor:
         batch = next(changed.batches(epoch))
-        return batch.inputs[batch.rows.argsort()]
+        return single(batch.inputs)[batch.rows.argsort()]
 
     assert changed.augments
     assert torch.equal(learned(1), learned(1))
     assert not torch.equal(learned(1), learned(2))
     assert not feed().augments
-    assert next(changed.batches(1)).inputs.is_contiguous(memory_format=torch.channels_last)
+    assert single(next(changed.batches(1)).inputs).is_contiguous(memory_format=torch.channels_last)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from siaga.models.classifier import Progress
-from siaga.models.feed import Batch, Feed
+from siaga.models.feed import Batch, Feed, single
 from siaga.models.finder import DEFAULT, HIGHEST, LOWEST, STEPS, Finding, choose_rate, find_learning_rate
 from siaga.models.training import train
 from siaga.schema import Training
@@ -88,7 +88,7 @@ def finding(module: nn.Module, *, inputs: Tensor | None = None, changes: dict[st
 
 
 def loss_of(module: Callable[[Tensor], Tensor], batch: Batch) -> Tensor:
-    return nn.functional.cross_entropy(module(batch.inputs), batch.labels)
+    return nn.functional.cross_entropy(module(single(batch.inputs)), batch.labels)
 
 
 def test_the_rates_rise_by_the_same_factor_from_the_lowest_to_where_the_loss_breaks_out() -> None:

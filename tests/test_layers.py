@@ -236,7 +236,9 @@ def test_specs_that_cannot_be_are_refused_with_a_way_out() -> None:
 
 def test_what_an_encoder_cannot_learn_so_is_refused_with_a_way_out() -> None:
     image = {"modality": "image", "weights": "w"}
-    assert "Set frozen = true" in check(Encoder, {"modality": "text", "weights": "w", "frozen": False})
+    assert "training.augmentation changes pictures" in check(
+        Encoder, {"modality": "text", "weights": "w", "training": {"augmentation": {"flip": True}}}
+    )
     assert "frozen = false needs the training loop. Set head" in check(Encoder, {**image, "frozen": False})
     assert "ordinal = true needs the training loop. Set head" in check(Encoder, {**image, "ordinal": True})
     augmented = {**image, "head": "mlp", "training": {"augmentation": {"flip": True}}}

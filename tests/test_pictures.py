@@ -12,8 +12,10 @@ from torch import Tensor
 from siaga.errors import DataError, ImageError
 from siaga.models import pictures
 from siaga.models.classifier import Progress
+from siaga.models.feed import single
 from siaga.models.net import NetClassifier
-from siaga.models.pictures import Pictures, read_pictures
+from siaga.models.pictures import read_pictures
+from siaga.models.towers import Readings
 from siaga.post import Pixels, Post
 from siaga.schema import Convnet, Residual, Training
 
@@ -31,8 +33,8 @@ def some(count: int) -> list[Post]:
     return [Post(str(i), image=drawn(10 * i + 50), label=("a", "b")[i % 2]) for i in range(count)]
 
 
-def inputs(read: Pictures) -> Tensor:
-    return read.inputs[torch.arange(len(read.inputs))]
+def inputs(read: Readings) -> Tensor:
+    return single(read.inputs[torch.arange(len(read.inputs))])
 
 
 def test_posts_become_pictures_in_their_order() -> None:
@@ -121,7 +123,7 @@ def test_a_set_too_large_for_memory_is_decoded_when_it_is_asked_for(
     assert lazy.faults == whole.faults
     for rows in ([], [7], [297, 0, 5], [3, 3, 2], list(range(298))):
         asked = torch.tensor(rows, dtype=torch.int64)
-        assert torch.equal(lazy.inputs[asked], whole.inputs[asked])
+        assert torch.equal(single(lazy.inputs[asked]), single(whole.inputs[asked]))
 
 
 @pytest.mark.usefixtures("little_memory")

@@ -45,8 +45,8 @@ def test_all_faults_are_told_together(tmp_path: Path) -> None:
     assert str(caught.value).splitlines()[1:] == [
         "  - decision.cost: unknown key. Did you mean 'costs'?",
         "  - evaluation.resamples: input should be greater than or equal to 100, found 3",
-        "  - model.kind: 'linaer' is not one of 'linear', 'encoder', 'convnet', 'fusion', 'self_training'."
-        " Did you mean 'linear'?",
+        "  - model.kind: 'linaer' is not one of 'linear', 'encoder', 'recurrent', 'convnet', 'fusion', 'self_training',"
+        " 'consistency'. Did you mean 'linear'?",
     ]
 
 
@@ -123,7 +123,8 @@ def test_what_is_not_toml_or_not_utf8_is_said_with_its_place(tmp_path: Path) -> 
 def test_defaults_are_written_out_once_shown() -> None:
     shown = tomllib.loads(to_toml(load_recipe("flood-triage")))
     assert shown["model"]["guard"] == "no_loss"
-    assert shown["evaluation"] == {"kind": "classification", "resamples": 2000, "top_losses": 25, "examples": 24}
+    numbers = {"resamples": 2000, "top_losses": 25, "examples": 24, "explanations": 5, "map_posts": 500}
+    assert shown["evaluation"] == {"kind": "classification", **numbers}
 
 
 @pytest.mark.parametrize("name", ["../x", "text/a", "/x", "", ".", "prior.json", "a b", "a\nb"])

@@ -15,7 +15,7 @@ from siaga.quarantine import Quarantine
 from siaga.recipe import load_recipe
 from siaga.schema import GivenSplit, RandomSplit, Selection, SplitSpec, SyntheticSource
 from siaga.sources import read_source
-from siaga.workflow import prepare
+from siaga.training_run import prepare
 
 NO_SPLIT = RandomSplit(test=0.1, validation=0.0)
 BY_CONFIDENCE = Selection(confidence="sure", per_class=10)

@@ -88,6 +88,13 @@ def test_a_named_label_is_not_taken_by_the_star() -> None:
     assert [as_label(raw, mapping) for raw in ("flood", "fire")] == ["flood", "other"]
 
 
+def test_of_a_list_of_labels_the_first_is_the_label() -> None:
+    mapping = {"very harmful": "harmful", "not harmful": "harmless"}
+    assert as_label(["very harmful", "society"], mapping) == "harmful"
+    assert as_label(["not harmful"], {}) == "not harmful"
+    assert as_label([], mapping) is None
+
+
 @given(st.floats(-180, 180), st.floats(-90, 90))
 def test_a_place_on_earth_is_kept_as_given(lon: float, lat: float) -> None:
     assert as_place(repr(lon), lat) == Place(lon, lat, "given", 0.0)

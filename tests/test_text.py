@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from siaga.features.text import clean_text, hashtags, normalised
+from siaga.features.text import clean_hashtags, clean_text, hashtags, normalised
 from siaga.schema import Cleaning
 
 RAW = "RT @bpbd: Banjir 60cm &amp; naik!! 😱 #BanjirJakarta #macet  https://t.co/x1\nlihat pic.twitter.com/a2"
@@ -37,6 +37,45 @@ def test_an_address_or_a_number_sign_inside_a_word_is_neither_mention_nor_hashta
 
 def test_emoji_of_several_code_points_go_whole() -> None:
     assert clean_text("a 👩‍👩‍👧 b 🇮🇩 c 1️⃣ d ❤️", Cleaning(emoji="drop")) == "a b c 1 d"
+
+
+def test_emoji_can_be_named_in_words_and_a_flag_by_its_letters() -> None:
+    named = Cleaning(emoji="name")
+    assert clean_text("a😱😱b 👍🏽 ❤️ 🇮🇩", named) == (
+        "a face screaming in fear face screaming in fear b thumbs up sign heavy black heart id"
+    )
+    assert clean_text("👩‍👩‍👧 1️⃣", named) == "woman woman girl 1"
+
+
+def test_digits_in_a_row_are_one_number_with_the_points_and_commas_between_them() -> None:
+    text = "60cm, 1,000.5 orang. 12:30 covid19 1.2.3.4."
+    assert clean_text(text, Cleaning(numbers="mask")) == "0cm, 0 orang. 0:0 covid0 0."
+    assert clean_text(text, Cleaning(numbers="drop")) == "cm, orang. : covid ."
+    assert clean_text("٣٤ ب", Cleaning(numbers="mask")) == "0 ب"
+
+
+def test_percent_codes_spell_utf_8_and_what_spells_nothing_stays() -> None:
+    cleaning = Cleaning(percent_codes=True, lower=False)
+    assert clean_text("body%20bag caf%C3%A9 %e2%82%acuro cafe%CC%81", cleaning) == "body bag café €uro café"
+    assert clean_text("100% 5%de%20a %C3 %c3%28", cleaning) == "100% 5%de a %C3 %c3("
+    assert clean_text("%2523", cleaning) == "%23"
+    assert clean_text("a http://t.co/b%20c %23x%40y", cleaning) == "a x@y"
+    assert clean_text("body%20bag", Cleaning()) == "body%20bag"
+
+
+def test_a_hashtag_is_parted_where_its_words_begin() -> None:
+    cleaning = Cleaning(split_hashtags=True)
+    assert clean_text("#ForestFire #USAToday #forest_fire #ÖlPest x", cleaning) == (
+        "forest fire usa today forest fire öl pest x"
+    )
+    assert clean_text("#ForestFire", Cleaning(split_hashtags=True, hashtags="keep")) == "#forestfire"
+
+
+def test_hashtags_on_their_own_are_words_and_cleaned_like_the_text() -> None:
+    raw = "a #ForestFire &amp; #BanjirJakarta #2020 #__"
+    cleaning = Cleaning(hashtags="drop", hashtag_words=("banjir",), split_hashtags=True, numbers="drop")
+    assert clean_hashtags(raw, cleaning) == ["forest fire", "banjir"]
+    assert clean_hashtags("none", cleaning) == []
 
 
 def test_composed_and_decomposed_letters_become_equal() -> None:
@@ -74,9 +113,16 @@ def test_other_letters_digits_or_lone_signs_part_texts(a: str, b: str) -> None:
     assert normalised(a) != normalised(b)
 
 
-@pytest.mark.parametrize("text", ["", " \n", "\ud800", "\x00", "&#" + "9" * 5000 + ";", "&#xd800;", "@", "#", "&"])
-def test_no_text_is_refused(text: str) -> None:
-    cleaned = clean_text(text, Cleaning(emoji="drop"))
+EVERYTHING = Cleaning(emoji="name", numbers="mask", percent_codes=True, split_hashtags=True)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", " \n", "\ud800", "\x00", "&#" + "9" * 5000 + ";", "&#xd800;", "@", "#", "&", "%ED%A0%80", "\udc80%80"],
+)
+@pytest.mark.parametrize("cleaning", [Cleaning(emoji="drop"), EVERYTHING])
+def test_no_text_is_refused(text: str, cleaning: Cleaning) -> None:
+    cleaned = clean_text(text, cleaning)
     assert not re.search(r"^\s|\s$", cleaned)
     assert isinstance(normalised(text), str)
     assert hashtags(text) == []
@@ -99,13 +145,20 @@ HOSTILE = {
     "marks of music": "\U0001d165\U0001d16d",
     "half-width marks": "\u0301\uff9e",
     "letters with a mark": "a\u0301",
+    "percent codes": "%20",
+    "broken percent codes": "%c3",
+    "percent codes of marks": "%CC%81%CC%A3",
+    "points": "1,,,,,,,,",
+    "numbers": "1,2",
+    "capitals": "aB",
 }
 
 
 @pytest.mark.parametrize("piece", HOSTILE.values(), ids=HOSTILE.keys())
 def test_four_times_the_text_takes_nowhere_near_sixteen_times_the_time(piece: str) -> None:
     def clean(text: str) -> None:
-        clean_text(text, Cleaning(emoji="drop"))
+        clean_text(text, Cleaning(emoji="drop", numbers="drop"))
+        clean_text("#" + text, EVERYTHING)
         normalised(text)
 
     length = 20_000

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from siaga.errors import DataError
 from siaga.models.classifier import Progress, silent
-from siaga.models.examples import Examples, logits, score
+from siaga.models.examples import Examples, answers, score
 from siaga.models.training import train
 from siaga.schema import Augmentation, Training
 
@@ -203,7 +203,7 @@ def test_an_epoch_sees_each_post_once_and_no_batch_is_of_one(count: int, epochs:
     fit(module, examples, epochs=epochs)
     assert min(map(len, module.batches)) > 1
     assert sorted(chain.from_iterable(module.batches)) == sorted(examples.inputs[:, 0].tolist() * epochs)
-    assert logits(module, examples.inputs).isfinite().all()
+    assert answers(module, examples.inputs).isfinite().all()
 
 
 def rare() -> Examples:
@@ -219,7 +219,7 @@ def test_class_weights_and_balanced_batches_make_up_for_rare_classes(remedy: str
     for is_on in (False, True):
         module = net()
         fit(module, rare(), **{remedy: is_on})
-        rates.append(float((logits(module, rare().inputs).argmax(1) == 1).double().mean()))
+        rates.append(float((answers(module, rare().inputs).argmax(1) == 1).double().mean()))
     assert rates[0] < 0.1
     assert rates[1] > 0.2
 
@@ -230,7 +230,7 @@ def test_focal_loss_and_smoothed_labels_make_answers_less_sure() -> None:
     for name, changes in rivals.items():
         module = net()
         fit(module, moons(300), patience=0, epochs=20, **changes)
-        sureness[name] = float(logits(module, moons(200, seed=1).inputs).softmax(1).amax(1).mean())
+        sureness[name] = float(answers(module, moons(200, seed=1).inputs).softmax(1).amax(1).mean())
     assert sureness["plain"] > sureness["focal"] + 0.02
     assert sureness["plain"] > sureness["smooth"] + 0.02
 
@@ -240,7 +240,7 @@ def test_accumulated_batches_are_the_same_as_one_large_batch() -> None:
     for changes in ({"batch_size": 32}, {"batch_size": 8, "accumulate": 4}):
         module = net()
         fit(module, moons(64), patience=0, optimizer="sgd", learning_rate=0.1, **changes)
-        trained.append(logits(module, moons(20, seed=1).inputs))
+        trained.append(answers(module, moons(20, seed=1).inputs))
     torch.testing.assert_close(trained[0], trained[1], atol=1e-4, rtol=1e-4)
 
 

@@ -87,6 +87,55 @@ def _image_model(architecture: str, *, pooler: bool) -> Any:  # Any: transformer
     raise ValueError(architecture)
 
 
+def tiny_pair_encoder(folder: Path, *, seed: int = 0, siglip: bool = False) -> Path:
+    """Save a CLIP (or a SigLIP) of two layers a tower, for images of 32 × 32 and texts of 16 tokens; return its folder.
+
+    A CLIP text ends with a token that it is pooled at; a SigLIP text is filled up to 16 tokens, the last of which is.
+    """
+    import torch
+    from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    pieces = ["[PAD]", "[UNK]", *WORDS, *"0123456789", *(f"##{digit}" for digit in "0123456789"), "[START]", "[END]"]
+    start, end = len(pieces) - 2, len(pieces) - 1
+    tokenizer = Tokenizer(models.WordPiece({piece: i for i, piece in enumerate(pieces)}, unk_token="[UNK]"))  # noqa: S106 - no password.
+    tokenizer.normalizer = normalizers.BertNormalizer()
+    tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="$A [END]" if siglip else "[START] $A [END]", special_tokens=[("[START]", start), ("[END]", end)]
+    )
+    padding = "[PAD]" if siglip else "[END]"  # As CLIP has it.
+    named = {"pad_token": padding, "unk_token": "[UNK]", "bos_token": "[START]", "eos_token": "[END]"}
+    PreTrainedTokenizerFast(tokenizer_object=tokenizer, **named).save_pretrained(folder)
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        _pair(len(pieces), end, siglip=siglip).save_pretrained(folder)
+    square = {"height": 32, "width": 32}
+    settings = {
+        "image_processor_type": "SiglipImageProcessor" if siglip else "CLIPImageProcessor",
+        "size": square if siglip else {"shortest_edge": 32},
+        **({} if siglip else {"crop_size": square, "do_center_crop": True}),
+        "image_mean": [0.5, 0.5, 0.5],
+        "image_std": [0.25, 0.25, 0.25],
+    }
+    (folder / "preprocessor_config.json").write_text(json.dumps(settings))
+    return folder
+
+
+def _pair(tokens: int, end: int, *, siglip: bool) -> Any:  # Any: transformers has no types.
+    import transformers
+
+    layers = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 2}
+    text = {**layers, "vocab_size": tokens, "max_position_embeddings": 16, "pad_token_id": 0}
+    text |= {"bos_token_id": end - 1, "eos_token_id": end}
+    image = {**layers, "image_size": 32, "patch_size": 8}
+    if siglip:
+        config = transformers.SiglipConfig(text_config={**text, "projection_size": 32}, vision_config=image)
+        return transformers.SiglipModel(config)
+    config = transformers.CLIPConfig(text_config=text, vision_config=image, projection_dim=24)
+    return transformers.CLIPModel(config)
+
+
 def tiny_static_encoder(folder: Path, *, seed: int = 0) -> Path:
     """Save static token embeddings, eight wide, in model2vec form; return its folder."""
     import numpy as np

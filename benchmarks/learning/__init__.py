@@ -11,7 +11,7 @@ from siaga.dataset import Dataset
 from siaga.models.classifier import Progress, build_model
 from siaga.quarantine import Quarantine
 from siaga.recipe import load_recipe
-from siaga.workflow import prepare
+from siaga.training_run import prepare
 
 
 @dataclass

@@ -9,7 +9,7 @@ bundle/
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from hashlib import sha256
 from itertools import islice
 from pathlib import Path
@@ -21,6 +21,7 @@ from siaga.errors import BundleError
 from siaga.files import file_sha256, sweep, write_text
 from siaga.models.calibrated import CalibratedClassifier
 from siaga.models.classifier import Answer, Classifier, build_model
+from siaga.models.explanation import explain
 from siaga.post import Post, Prediction
 from siaga.recipe import Table, check_recipe, tables_in, to_table
 from siaga.schema import ArraysSource, Recipe, SourceSpec, SyntheticSource, TableSource
@@ -67,6 +68,13 @@ class Bundle:
         source = iter(posts)
         while chunk := list(islice(source, CHUNK)):
             yield from self.predict(chunk)
+
+    def explain_stream(self, posts: Iterable[Post]) -> Iterator[Prediction]:
+        """Yield one prediction a post, in order, each with the explanation of its label."""
+        for post in posts:
+            [prediction] = self.predict([post])
+            explanation = explain(self.classifier, post, label=prediction.label)
+            yield replace(prediction, explanation=asdict(explanation))
 
     def predict_proba(self, posts: Sequence[Post]) -> Any:  # Any: an (n, classes) float64 array.
         """Return the probabilities, (n, classes) float64."""

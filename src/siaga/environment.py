@@ -4,7 +4,10 @@ import os
 import platform
 from importlib.metadata import PackageNotFoundError, version
 
-_LIBRARIES = ("numpy", "scikit-learn", "torch", "kornia", "transformers", "catboost", "model2vec")
+_LIBRARIES = (
+    *("numpy", "scikit-learn", "torch", "kornia", "transformers", "model2vec"),
+    *("catboost", "xgboost", "xgboost-cpu"),
+)
 
 
 def environment() -> dict[str, str]:

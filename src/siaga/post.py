@@ -98,7 +98,8 @@ class Prediction:
 
     `label` is what was decided (with the bundle's costs), `confidence` its probability, `used` the modalities the
     classifier could read, `members` each member's probabilities. `error` says what could not be read; a post with
-    neither text nor image is answered with the class frequencies and `used` is empty.
+    neither text nor image is answered with the class frequencies and `used` is empty. `explanation` says what spoke for
+    the label, as the fields of `siaga.models.explanation.Explanation`, where that was asked for.
     """
 
     id: str
@@ -109,3 +110,4 @@ class Prediction:
     members: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     model: str = ""
     error: str | None = None
+    explanation: Mapping[str, object] | None = None

@@ -52,12 +52,46 @@ def check_recipe(table: Table, *, where: str) -> Recipe:
     split = table.get("split")
     if isinstance(split, dict):
         table = {**table, "split": {"kind": Recipe.model_fields["split"].default.kind, **split}}
-    try:
-        return Recipe.model_validate(table)
-    except ValidationError as error:
-        faults = sorted({_explain(fault, table) for fault in error.errors()})
+    recipe, faults = _validated(table)
+    if recipe is not None:
+        faults = _faults_of_search(recipe, table)
+    if recipe is None or faults:
         count = f"{len(faults)} faults" if len(faults) > 1 else "1 fault"
-        raise RecipeError(f"{where} has {count}:\n" + "\n".join(f"  - {fault}" for fault in faults)) from None
+        raise RecipeError(f"{where} has {count}:\n" + "\n".join(f"  - {fault}" for fault in faults))
+    return recipe
+
+
+def with_settings(recipe: Recipe, settings: Mapping[str, object], *, where: str) -> Recipe:
+    """Return the recipe, with nothing to search, and with values laid over it by dotted key.
+
+    Raises RecipeError naming every fault.
+    """
+    table = {key: value for key, value in to_table(recipe).items() if key != "search"}
+    for key in sorted(settings, key=_sets_no_kind):
+        table = _overlay(table, _at(key, settings[key]))
+    return check_recipe(table, where=where)
+
+
+def _validated(table: Table) -> tuple[Recipe | None, list[str]]:
+    """Return the recipe, or None and its faults."""
+    try:
+        return Recipe.model_validate(table), []
+    except ValidationError as error:
+        return None, sorted({_explain(fault, table) for fault in error.errors()})
+
+
+def _faults_of_search(recipe: Recipe, table: Table) -> list[str]:
+    """Return what the space of a search holds that the recipe could not; each value is tried on its own."""
+    without = {key: value for key, value in table.items() if key != "search"}
+    faults = []
+    for key, searched in recipe.search.space.items():
+        if not key.startswith("model."):
+            faults.append(f"search.space: {key!r} is no setting of the model. Write for example 'model.C'.")
+            continue
+        for value in searched.extremes():
+            _, found = _validated(_overlay(without, _at(key, value)))
+            faults += [f"search.space: with {key} = {value!r}, {fault}" for fault in found]
+    return sorted(set(faults))
 
 
 def to_table(spec: BaseModel) -> Table:
@@ -120,10 +154,13 @@ def _parse_override(override: str) -> Table:
         value = tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         value = text
-    for part in reversed(key.strip().split(".")):
-        value = {part: value}
-    parsed: Table = value
-    return parsed
+    return _at(key, value)
+
+
+def _at(key: str, value: object) -> Table:
+    """Return the table that holds a value at a dotted key."""
+    first, dot, rest = key.strip().partition(".")
+    return {first: _at(rest, value) if dot else value}
 
 
 def _sets_no_kind(override: str) -> bool:

@@ -6,14 +6,17 @@ from typing import get_args
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from siaga.errors import DataError
 from siaga.models.classifier import Classifier, build_model
+from siaga.models.explanation import explain
 from siaga.post import Post
 from siaga.schema import ModelSpec
 from tests.contracts.specs import KINDS, NAMES, specs
 from tests.made import made_posts
-from tests.tiny_encoders import tiny_image_encoder, tiny_text_encoder
+from tests.tiny_encoders import tiny_image_encoder, tiny_pair_encoder, tiny_text_encoder
 
 TRAIN, VALIDATION, UNLABELLED = made_posts(60), made_posts(30, seed=1), made_posts(20, seed=2, labelled=False)
 ASKED = made_posts(24, seed=3, labelled=False)
@@ -22,7 +25,8 @@ ASKED = made_posts(24, seed=3, labelled=False)
 @pytest.fixture(scope="session")
 def all_specs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, ModelSpec]:
     folder = tmp_path_factory.mktemp("weights")
-    return specs(tiny_text_encoder(folder / "text"), tiny_image_encoder(folder / "image"))
+    pair = tiny_pair_encoder(folder / "pair")
+    return specs(tiny_text_encoder(folder / "text"), tiny_image_encoder(folder / "image"), pair)
 
 
 @pytest.fixture(scope="session", params=NAMES)
@@ -86,6 +90,37 @@ def test_it_learns_what_is_there(fitted: Classifier, spec: ModelSpec) -> None:
     best = fitted.predict_proba(readable).argmax(axis=1)
     right = [fitted.classes_[k] == post.label for k, post in zip(best, readable, strict=True)]
     assert np.mean(right) > 0.75
+
+
+def dense(rows: NDArray[np.float32] | csr_matrix) -> NDArray[np.float32]:
+    return rows.toarray() if isinstance(rows, csr_matrix) else rows
+
+
+def test_features_are_a_row_for_each_post_that_was_seen_whatever_its_company(fitted: Classifier) -> None:
+    together, alone = fitted.features(ASKED), fitted.features(ASKED[:1])
+    assert together
+    for name, found in together.items():
+        assert found.seen.shape == (len(ASKED),)
+        assert found.rows.shape[0] == found.seen.sum() > 10
+        if name in alone:
+            np.testing.assert_allclose(dense(alone[name].rows), dense(found.rows[:1]), atol=1e-5)
+    assert fitted.features([Post("empty")]) == {}
+
+
+def test_every_answer_can_be_explained_by_what_was_read_and_by_every_member(fitted: Classifier) -> None:
+    post = next(post for post in ASKED if post.modalities == ("text", "image"))
+    [used] = (answer := fitted.answer([post])).used
+    found = explain(fitted, post, label="INFO", grid=2)
+    assert (tuple(found.modalities), bool(found.words), len(found.patches)) == (
+        used,
+        "text" in used,
+        4 * ("image" in used),
+    )
+    assert list(found.members) == list(answer.members)
+    effects = [*(word.effect for word in found.words), *(patch.effect for patch in found.patches)]
+    assert np.isfinite([*effects, *found.modalities.values(), *found.members.values()]).all()
+    assert found == explain(fitted, post, label="INFO", grid=2)
+    np.testing.assert_allclose(fitted.predict_proba([post]), answer.probabilities)
 
 
 def test_what_is_loaded_answers_as_what_was_saved(fitted: Classifier, spec: ModelSpec, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ def run(recipe: RecipeName, settings: Settings = [], variant: Variant = None, se
     """Check a recipe and its data without training: settings, files, columns, labels, splits."""
     from siaga.quarantine import Quarantine
     from siaga.recipe import load_recipe
-    from siaga.workflow import prepare
+    from siaga.training_run import prepare
 
     checked = load_recipe(recipe, overrides=with_seed(settings, seed), variant=variant)
     quarantine = Quarantine()

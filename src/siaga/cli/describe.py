@@ -20,13 +20,13 @@ def run(
     split: Annotated[bool, typer.Option("--split", help="Describe the splits that training would use.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Describe a recipe's data as it comes (or split by split): one HTML page, JSON, and the findings on stdout."""
+    """Describe a recipe's data as it comes (or split by split): one HTML page, JSON, and in short on stdout."""
     from siaga.describe import describe, write_page
     from siaga.files import write_text
     from siaga.quarantine import Quarantine
     from siaga.recipe import load_recipe
     from siaga.sources import read_source
-    from siaga.workflow import prepare
+    from siaga.training_run import prepare
 
     quarantine = Quarantine()
     checked = load_recipe(recipe, overrides=with_seed(settings, seed), variant=variant)
@@ -44,6 +44,8 @@ def run(
     if as_json:
         typer.echo(text)
         return
+    for line in description.summary:
+        typer.echo(line)
     for finding in description.findings:
         typer.echo(f"- {finding}")
     typer.echo(f"See {out / 'describe.html'}")

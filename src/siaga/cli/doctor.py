@@ -9,7 +9,8 @@ import typer
 
 _EXTRAS = {
     "deep": ("torch", "transformers", "safetensors", "tokenizers", "model2vec", "accelerate", "kornia"),
-    "boost": ("catboost",),
+    "boost": ("catboost", "xgboost"),
+    "search": ("optuna",),
     "tensorboard": ("tensorboard",),
     "mlflow": ("mlflow", "sqlalchemy", "alembic"),
 }

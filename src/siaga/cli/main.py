@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from siaga.cli import check, compare, demo, describe, doctor, download, evaluate, predict, recipes, show, train
+from siaga.cli import check, compare, demo, describe, doctor, download, evaluate, predict, recipes, select, show, train
 from siaga.errors import SiagaError
 
 app = typer.Typer(
@@ -18,7 +18,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo, recipes, show, check, describe, download, train, evaluate, compare, predict, doctor):
+for module in (demo, recipes, show, check, describe, download, select, train, evaluate, compare, predict, doctor):
     app.command(module.__name__.rpartition(".")[2])(module.run)
 
 

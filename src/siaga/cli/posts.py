@@ -119,4 +119,14 @@ def _columns(bundle: "Bundle", given: Mapping[str, str], *, labelled: bool) -> "
     source = bundle.recipe.source
     recipe = source.columns if isinstance(source, TableSource) else Columns()
     needed = (*_TO_PREDICT, "label") if labelled else _TO_PREDICT
-    return Columns(**{**{part: getattr(recipe, part) for part in needed}, **given})
+    fields = tuple(dict.fromkeys([*recipe.fields, *_fields_read(bundle)]))
+    return Columns(**{**{part: getattr(recipe, part) for part in needed}, "fields": fields, **given})
+
+
+def _fields_read(bundle: "Bundle") -> list[str]:
+    """Return the columns that the model reads beside a post's own parts."""
+    from siaga.recipe import tables_in, to_table
+
+    parts = [part for part in tables_in(to_table(bundle.recipe.model)) if part.get("kind") == "linear"]
+    named = [name for part in parts for name in (*part["fields"], *part["fill"].values())]
+    return [name for name in named if name not in ("text", "hashtags")]

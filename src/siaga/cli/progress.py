@@ -13,7 +13,7 @@ from siaga.models.classifier import Event, Hear
 T = TypeVar("T")
 _EVERY_S = 0.2
 _LOG_EVERY_S = 10.0
-_PASSING = ("batch", "embed", "predict", "fit", "calibrate")
+_PASSING = ("batch", "embed", "predict", "fit", "calibrate", "candidate")
 _OF_FOLDS = ("epoch", "batch", "embed", "cross-fit")
 _SILENT = ("pseudo_label", "augmented")
 
@@ -69,12 +69,15 @@ class _Teller:
         if step in _SILENT or ("fold" in event and step not in _OF_FOLDS):
             return
         passing = step in _PASSING or "fold" in event
-        if passing and not self.live and not _worth_a_line(event):
+        if passing and not self.live and not _worth_a_line(event) and not self._waited_for(step):
             return
         if passing and self.live and time.monotonic() - self.told < _EVERY_S:
             return
         self.told = time.monotonic()
         self.say(sentence(event), lasting=not passing or not self.live)
+
+    def _waited_for(self, step: str) -> bool:
+        return step == "candidate" and time.monotonic() - self.told > _LOG_EVERY_S
 
     def say(self, words: str, *, lasting: bool) -> None:
         """Write one line; on a terminal a passing one is cut to the width, and overwritten by the next."""

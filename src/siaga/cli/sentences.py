@@ -3,12 +3,13 @@
 from siaga.evaluation.fits import duration
 from siaga.models.classifier import Event
 
-_SCOPES = {"round": "round ", "member": "", "fold": "fold "}
+_SCOPES = {"alternative": "", "round": "round ", "member": "", "fold": "fold "}
 _METRICS = {"loss": "loss", "accuracy": "accuracy", "macro_f1": "macro-F1"}
 _STEPS = {
     "prepare": "reading and splitting the posts",
     "fit": "training",
     "predict": "answering the test posts",
+    "alternatives": "training the alternatives",
     "baselines": "training the baselines",
     "evaluate": "measuring, and writing the report",
 }
@@ -20,18 +21,28 @@ def sentence(event: Event) -> str:
     match event["step"]:
         case "start":
             return _STEPS.get(str(event["what"]), str(event["what"]))
-        case "split":
-            return ", ".join(f"{count:,} {name}" for name, count in event.items() if name != "step")
+        case "split" | "candidate":
+            return _of_posts(event)
         case "cross-fit":
             inside = "".join(f"[{_SCOPES[key]}{event[key]}] " for key in ("round", "member") if key in event)
             return f"{inside}cross-fitting: fold {event['fold']} of {event['of']}"
         case "round":
             verdict = "kept" if event["kept"] else "rolled back" if event["added"] else "not taken"
-            return (
+            where = where.replace(f"[round {event['round']}] ", "")
+            if "method" in event:
+                return f"{where}{event['method']}: {event['added']} unlabelled posts, {verdict} ({event['reason']})"
+            return where + (
                 f"self-training round {event['round']}: {event['added']} pseudo-labels, {verdict} ({event['reason']})"
             )
         case _:
             return where + _of_a_fit(event)
+
+
+def _of_posts(event: Event) -> str:
+    if event["step"] == "split":
+        return ", ".join(f"{count:,} {name}" for name, count in event.items() if name != "step")
+    fits = f"{_counted(event)} fits, {duration(_number(event, 'left_s') or 0.0)} left"
+    return f"{event['candidate']}: fold {event['of_fold']} of {event['folds']}; {fits}"
 
 
 def _of_a_fit(event: Event) -> str:

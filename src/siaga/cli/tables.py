@@ -13,12 +13,12 @@ _MOST = 6  # Columns that a terminal has room for; the report has them all.
 
 
 def table_of(report: Report) -> str:
-    """Return the model, its members and the baselines, one a row, each figure with its 95 % interval.
+    """Return the model, its members, alternatives and baselines, one a row, each figure with its 95 % interval.
 
     The six metrics that say most of these classes are shown.
     """
     whole = report.to_dict()
-    rows = {"model": whole["metrics"], **whole["members"], **whole["baselines"]}
+    rows = {"model": whole["metrics"], **whole["members"], **whole["alternatives"], **whole["baselines"]}
     shown = [name for name in _COLUMNS if whole["metrics"].get(name, {}).get("value") is not None][:_MOST]
     head = f"{whole['recipe']} on {whole['n']:,} held-out posts (95 % intervals)"
     return f"{head}\n" + aligned([["", *shown], *([name, *_figures(row, shown)] for name, row in rows.items())])
@@ -36,10 +36,11 @@ def table_by_event(reports: Mapping[str, Report]) -> str:
 
 
 def _figures(metrics: Mapping[str, Any], names: Sequence[str]) -> list[str]:  # Any: report.json's values.
-    return [_interval(metrics.get(name)) for name in names]
+    return [figure(metrics.get(name)) for name in names]
 
 
-def _interval(metric: Mapping[str, Any] | None) -> str:  # Any: report.json's values.
+def figure(metric: Mapping[str, Any] | None) -> str:  # Any: report.json's values.
+    """Return a figure with its interval; a dash where it is undefined."""
     if not metric or metric.get("value") is None:
         return "-"
     if metric.get("low") is None:

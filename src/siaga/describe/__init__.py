@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from siaga.describe.findings import findings
-from siaga.describe.measures import Facts, charts, measure
+from siaga.describe.measures import Facts, charts, measure, verbatim
+from siaga.describe.summary import summary
 from siaga.errors import ImageError
 from siaga.features.duplicates import duplicate_facts, find_duplicates, fingerprints
 from siaga.files import write_text
@@ -40,6 +41,11 @@ class Description:
     duplicates: Facts
     examples: list[Example]
 
+    @property
+    def summary(self) -> list[str]:
+        """What was counted, in a few lines of plain text."""
+        return summary(self.splits)
+
     def to_dict(self) -> dict[str, Any]:  # Any: JSON.
         """Return everything for JSON; an example's picture becomes whether there is one."""
         examples = [{**asdict(example), "image": example.image is not None} for example in self.examples]
@@ -64,6 +70,8 @@ def describe(posts: Mapping[str, Iterable[Post]], *, seed: int = 0) -> Descripti
         splits[name] = {**measure(given, prints[rows]), "repeats": len(given) - len(groups)}
         start += len(given)
     facts = duplicate_facts(every, names, duplicates)
+    for pair in facts["across"]:
+        pair["verbatim"] = verbatim(*(found[name] for name in pair["splits"]))
     return Description(findings(splits, facts), splits, charts(found), facts, _examples(found, seed))
 
 

@@ -61,7 +61,8 @@ def _leaks(duplicates: Facts) -> Iterator[str]:
                 f"{_count(pair['exact'], 'group')} of posts that repeat a text or a picture stand in both {a} and {b}"
             )
             leave = "unlabelled copies of held-out posts are left out" if b == "unlabelled" else f"the copies leave {a}"
-            yield f"{what}. In training {leave}.{stay}"
+            letter = f", {_count(pair['verbatim'], 'text')} of {b} to the letter" * bool(pair["verbatim"])
+            yield f"{what}{letter}. In training {leave}.{stay}"
         elif pair["near"]:
             yield f"{_count(pair['near'], 'group')} of near-equal posts stand in both {a} and {b}. They stay there."
 
@@ -83,8 +84,10 @@ def _of_split(where: str, facts: Facts) -> Iterator[str]:
         reason = images["broken_listed"][0]["reason"]
         yield f"{_share(images['broken'], n)} {where} have an image that cannot be read. The first: {reason}"
     if facts["repeats"] >= _MANY_REPEATS * n:
-        yield f"{_share(facts['repeats'], n)} {where} repeat a text or a picture of another one there."
+        letter = f", {_count(text['repeated'], 'text')} to the letter" * bool(text["repeated"])
+        yield f"{_share(facts['repeats'], n)} {where} repeat a text or a picture of another one there{letter}."
     yield from _of_texts(where, n, facts)
+    yield from _of_fields(where, n, facts)
 
 
 def _of_texts(where: str, n: int, facts: Facts) -> Iterator[str]:
@@ -96,6 +99,15 @@ def _of_texts(where: str, n: int, facts: Facts) -> Iterator[str]:
         yield f"The longest text {where} has {longest}. Check the file's quotation marks."
     if facts["time"]["posts"] and facts["time"]["posts"] < n:
         yield f"{_share(n - facts['time']['posts'], n)} {where} have no time. A split by time needs it of all."
+
+
+def _of_fields(where: str, n: int, facts: Facts) -> Iterator[str]:
+    for name, field in facts["fields"].items():
+        if field["missing"]:
+            yield f"{_share(field['missing'], n)} {where} have no {name}."
+        if field["with_codes"]:
+            codes = f"percent codes ({field['coded'][:80]}). Where a classifier reads it, set cleaning.percent_codes"
+            yield f"{_share(field['with_codes'], n)} {where} have a {name} with {codes}."
 
 
 def _named(split: str) -> str:

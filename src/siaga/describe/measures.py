@@ -2,13 +2,14 @@
 
 import re
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from math import ceil, floor, log10
 from typing import Any
 
 import numpy as np
 
+from siaga.describe.fields import MANY_CLASSES, field_facts
 from siaga.features.duplicates import Fingerprint
 from siaga.features.text import hashtags
 from siaga.post import Post
@@ -42,6 +43,7 @@ def measure(posts: Sequence[Post], prints: Sequence[Fingerprint]) -> Facts:
         "modalities": dict(Counter(" + ".join(post.modalities) or "neither" for post in posts).most_common()),
         "text": _texts(posts),
         "hashtags": _hashtags(posts),
+        "fields": field_facts(posts),
         "languages": dict(languages.most_common(_TOP)),
         "without_language": len(posts) - languages.total(),
         "images": _images(posts, prints),
@@ -54,8 +56,17 @@ def measure(posts: Sequence[Post], prints: Sequence[Fingerprint]) -> Facts:
 
 
 def charts(posts: Mapping[str, Sequence[Post]]) -> Facts:
-    """Return posts by period and by length of the text, each split on the same bins: `labels`, and counts by split."""
+    """Return posts by period and by length of the text, each split on the same bins: `labels`, and counts by split.
+
+    Lengths are counted by class as well, over all splits, where there are two classes or some more.
+    """
     return {"time": _time_chart(posts), "length": _length_chart(posts)}
+
+
+def verbatim(posts: Sequence[Post], others: Sequence[Post]) -> int:
+    """Return how many of the `others` have a text that stands, to the letter, among the `posts`."""
+    texts = {post.text for post in posts} - {None}
+    return sum(post.text in texts for post in others)
 
 
 def _texts(posts: Sequence[Post]) -> Facts:
@@ -65,9 +76,30 @@ def _texts(posts: Sequence[Post]) -> Facts:
     return {
         "posts": len(texted),
         "missing": len(posts) - len(texted),
+        "repeated": len(texted) - len({text for _, text, _ in texted}),
         "garbled": sum(_GARBLED.search(text) is not None for _, text, _ in texted),
+        "quartiles": _quartiles([length for length, _, _ in texted]),
+        "lengths": {
+            label: {"posts": len(found), "quartiles": _quartiles(found)}
+            for label, found in _lengths_by_class(posts).items()
+        },
         **{name: {"id": id_, "length": n, "text": text[:_SHOWN]} for name, (n, text, id_) in found.items()},
     }
+
+
+def _lengths_by_class(posts: Iterable[Post]) -> dict[str, list[int]]:
+    lengths: dict[str, list[int]] = {}
+    for post in posts:
+        if post.text is not None and post.label is not None:
+            lengths.setdefault(post.label, []).append(len(post.text))
+    return dict(sorted(lengths.items()))
+
+
+def _quartiles(lengths: Sequence[int]) -> list[int] | None:
+    if not lengths:
+        return None
+    found: list[int] = np.percentile(lengths, (25, 50, 75), method="lower").tolist()
+    return found
 
 
 def _hashtags(posts: Sequence[Post]) -> Facts:
@@ -130,12 +162,14 @@ def _length_chart(posts: Mapping[str, Sequence[Post]]) -> Facts | None:
     width = _round_up(max(1.0, float(np.percentile(every, 99)) / _BINS))
     bins = min(_BINS, max(every) // width + 1)
     labels = [f"{i * width}-{(i + 1) * width - 1}" for i in range(bins - 1)] + [f"{(bins - 1) * width} or more"]
-    counts = {
-        name: np.bincount(np.minimum(np.array(found) // width, bins - 1), minlength=bins).tolist()
-        for name, found in lengths.items()
-        if found
-    }
-    return {"unit": "characters", "labels": labels, "splits": counts}
+
+    def counted(groups: Mapping[str, Sequence[int]]) -> dict[str, list[int]]:
+        bounded = {name: np.minimum(np.array(found) // width, bins - 1) for name, found in groups.items() if found}
+        return {name: np.bincount(found, minlength=bins).tolist() for name, found in bounded.items()}
+
+    classes = _lengths_by_class(post for found in posts.values() for post in found)
+    by_class = counted(classes) if 1 < len(classes) <= MANY_CLASSES else {}
+    return {"unit": "characters", "labels": labels, "splits": counted(lengths), "classes": by_class}
 
 
 def _round_up(width: float) -> int:

@@ -17,7 +17,9 @@ SHOWN_SIDE = 88
 
 def fit_name(event: Event) -> str:
     """Return the name of the fit that an event is of, as people read it: "image, round 1"."""
-    parts = [str(event.get("member") or "model")]
+    whole = str(event.get("alternative") or "model")
+    parts = [*([whole] if "alternative" in event else []), str(event.get("member") or whole)][-2:]
+    parts = list(dict.fromkeys(parts))
     return ", ".join([*parts, *(f"{scope} {event[scope]}" for scope in ("round", "fold") if scope in event)])
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from siaga.errors import ImageError
+from siaga.evaluation.explained import shown_explanation
 from siaga.evaluation.report import Report
 from siaga.pages import data_url
 from siaga.post import Post, Prediction
@@ -19,10 +20,16 @@ Cell = dict[str, Any]  # Any: as above.
 
 
 def loss_cards(report: Report, posts: Sequence[Post], predictions: Sequence[Prediction]) -> list[Card]:
-    """Return one card for each of the report's top losses, worst first, with the loss."""
+    """Return one card for each of the report's top losses, worst first, with the loss and, if there is one, the why."""
     rows = {post.id: i for i, post in enumerate(posts)}
     return [
-        {**_card(posts[i], predictions[i], LONG_TEXT, side=LOSS_SIDE), "loss": loss["loss"]}
+        {
+            **_card(posts[i], predictions[i], LONG_TEXT, side=LOSS_SIDE),
+            "loss": loss["loss"],
+            "why": shown_explanation(posts[i].text or "", found, longest=LONG_TEXT)
+            if (found := report.explanations.get(loss["id"]))
+            else None,
+        }
         for loss in report.top_losses
         if (i := rows.get(loss["id"])) is not None
     ]

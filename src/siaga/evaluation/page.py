@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from siaga.evaluation import plots
 from siaga.evaluation.fits import best_epoch, duration, epochs_by_fit, fit_name
 from siaga.evaluation.gallery import OPEN_CLASSES, confusion_cells, example_cards, loss_cards
+from siaga.evaluation.map_charts import feature_maps
 from siaga.evaluation.report import Report
 from siaga.evaluation.tables import (
     class_rows,
@@ -66,6 +67,7 @@ def render_page(report: Report, *, posts: Sequence[Post], predictions: Sequence[
         grid=confusion_grid(report, cells) if len(report.classes) <= OPEN_CLASSES else None,
         losses=loss_cards(report, posts, predictions),
         slices=slice_tables(report),
+        maps=feature_maps(report, posts=posts, predictions=predictions),
         fits=_fits(report),
         examples=example_cards(report, posts, predictions),
         splits=split_rows(report),

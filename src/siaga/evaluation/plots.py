@@ -30,6 +30,7 @@ NAMES = {
 LONGEST_NAME = 28
 NUMBERED_CLASSES = 20
 MOST_DOTS = 40
+KINDS = tuple((colour, marker) for marker in "os" for colour in (BLUE, ORANGE, GREEN, RED, SKY, PURPLE, INK))[:10]
 Row = Mapping[str, Any]  # Any: a value of report.json.
 
 
@@ -179,6 +180,19 @@ def finder_plot(finding: Row, *, ax: "Axes") -> "Axes":
     return _dressed(ax, x="learning rate", y="smoothed loss")
 
 
+def trials_plot(trials: Sequence[tuple[int, float | None]], *, metric: str, ax: "Axes") -> "Axes":
+    """Draw a metric of each trial of a search as a dot, and the best so far as a line."""
+    from siaga.evaluation.metrics import LOWER_IS_BETTER
+
+    points = [(number, value) for number, value in trials if value is not None]
+    better = min if metric in LOWER_IS_BETTER else max
+    best = [better(value for _, value in points[: end + 1]) for end in range(len(points))]
+    ax.plot(*zip(*points, strict=True), color=SOFT, linestyle="", marker="o", markersize=4)
+    ax.step([number for number, _ in points], best, where="post", color=BLUE, linewidth=2)
+    _by_epoch(ax, y=NAMES.get(metric, metric)).set_xlabel("trial")
+    return ax
+
+
 def agreement_plot(pair: Row, *, ax: "Axes") -> "Axes":
     """Draw how often two members are right together as one bar of four shares, each named with its share."""
     a, b = pair["members"]
@@ -196,6 +210,31 @@ def agreement_plot(pair: Row, *, ax: "Axes") -> "Axes":
     ax.set_yticks([])
     ax.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
     return _dressed(ax, x="share of posts")
+
+
+def map_plot(
+    points: Sequence[tuple[float, float]],
+    kinds: Sequence[str],
+    styles: Mapping[str, tuple[str, str]],
+    *,
+    title: str,
+    ax: "Axes",
+) -> "Axes":
+    """Draw points of several kinds, each in its style (colour, marker), in the order of `styles`; later ones on top."""
+    size = 4.0 if len(points) > 150 else 5.0
+    for name, (colour, marker) in styles.items():
+        inside = [point for point, kind in zip(points, kinds, strict=True) if kind == name]
+        xs, ys = [x for x, _ in inside], [y for _, y in inside]
+        ax.plot(
+            xs, ys, linestyle="", marker=marker, color=colour, markersize=size, markeredgewidth=0, label=plain(name)
+        )
+    ax.set_xticks([])
+    ax.set_yticks([])
+    ax.set_aspect("equal", adjustable="datalim")
+    ax.set_title(title, fontsize=10, color=INK)
+    if len(styles) > 1:
+        ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, handletextpad=0.1, fontsize=9)
+    return _dressed(ax)
 
 
 def plain(name: str) -> str:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -10,6 +10,7 @@ import numpy as np
 
 from siaga.errors import DataError
 from siaga.evaluation import analysis
+from siaga.evaluation.cleaned import cleaned_texts
 from siaga.evaluation.fits import heard_of_fits
 from siaga.evaluation.intervals import Interval, ends, replicates, with_intervals
 from siaga.evaluation.metrics import PER_CLASS, additive, confusion, per_class
@@ -36,9 +37,10 @@ SLICES = ("language", "event")
 class Report:
     """Measured quality. Every field is plain JSON; an interval is {value, low, high}, all None where undefined.
 
-    `confusion` has a row for each true class and a column for each predicted one. `versus` holds, for every baseline
-    and member, the model minus it: {metric: {difference, low, high, p}}. `training`, `finder`, `precision` and
-    `augmented` hold what was heard while fitting (not while cross-fitting), `self_training` the rounds.
+    `confusion` has a row for each true class and a column for each predicted one. `versus` holds, for every baseline,
+    alternative and member, the model minus it: {metric: {difference, low, high, p}}. `training`, `finder`, `precision`
+    and `augmented` hold what was heard while fitting (not while cross-fitting), `self_training` the rounds.
+    `explanations` (by post id) and `maps` are added by `siaga.evaluation.insight`, which asks the classifier.
     """
 
     recipe: str
@@ -65,6 +67,10 @@ class Report:
     thresholds: Table = field(default_factory=dict)
     top_losses: list[Table] = field(default_factory=list)
     examples: list[Table] = field(default_factory=list)
+    cleaned: list[Table] = field(default_factory=list)
+    explanations: dict[str, Table] = field(default_factory=dict)
+    maps: list[Table] = field(default_factory=list)
+    alternatives: dict[str, dict[str, Interval]] = field(default_factory=dict)
     superclasses: dict[str, str] = field(default_factory=dict)
     training: list[Table] = field(default_factory=list)
     finder: list[Table] = field(default_factory=list)
@@ -99,27 +105,31 @@ class Report:
             raise DataError(f"{path} is not a whole report: {error}. Train or evaluate again.") from None
 
 
-def evaluate(
+def evaluate(  # noqa: PLR0913 - the subject, and what it is compared with.
     posts: Sequence[Post],
     predictions: Sequence[Prediction],
     *,
     recipe: Recipe,
     baselines: Mapping[str, Sequence[Prediction]],
     facts: Mapping[str, object],
+    alternatives: Mapping[str, Sequence[Prediction]] | None = None,
 ) -> Report:
     """Measure `predictions` of labelled `posts`, in the same order; the order itself does not matter.
 
-    `baselines` are other predictions for the same posts. `facts` are what only the caller knows, each optional:
-    `data` (with its `quarantine`), `environment`, `seconds` (in all, or by step), `events` (what `Progress` heard),
-    `recipe_toml`, and `superclasses` by class, which other posts showed. Raises DataError for no posts, a missing
-    label, one that the classifier does not know, or superclasses that are missing or contradict each other.
+    `baselines` and `alternatives` are other predictions for the same posts. `facts` are what only the caller knows,
+    each optional: `data` (with its `quarantine`), `environment`, `seconds` (in all, or by step), `events` (what
+    `Progress` heard), `recipe_toml`, and `superclasses` by class, which other posts showed. Raises DataError for no
+    posts, a missing label, one that the classifier does not know, or superclasses that are missing or contradict each
+    other.
     """
     match recipe.evaluation:
         case Classification():
             order = sorted(range(len(posts)), key=lambda i: posts[i].id)
-            ordered = {name: [answers[i] for i in order] for name, answers in baselines.items()}
+            others = {**baselines, **(alternatives or {})}
+            ordered = {name: [answers[i] for i in order] for name, answers in others.items()}
             posts, predictions = [posts[i] for i in order], [predictions[i] for i in order]
-            return _classification(posts, predictions, recipe, ordered, facts)
+            report = _classification(posts, predictions, recipe, ordered, facts)
+            return _apart(report, list(alternatives or ()))
         case _:
             assert_never(recipe.evaluation)
 
@@ -164,6 +174,13 @@ def _classification(
     )
 
 
+def _apart(report: Report, alternatives: Sequence[str]) -> Report:
+    """Return the report with its alternatives apart from its baselines."""
+    rows = report.baselines
+    others = {name: row for name, row in rows.items() if name not in alternatives}
+    return replace(report, baselines=others, alternatives={name: rows[name] for name in alternatives})
+
+
 def _of_classes(found: Outcomes, drawn: Mapping[str, Values], recipe: Recipe) -> Table:
     """Return what the report says class by class, and of the class of interest."""
     k, positive = len(found.classes), found.classes[found.positive]
@@ -191,6 +208,7 @@ def _of_posts(found: Outcomes, posts: Sequence[Post], recipe: Recipe) -> Table:
     return {
         "top_losses": analysis.top_losses(found, posts, recipe.evaluation.top_losses),
         "examples": analysis.examples(found, posts, recipe.evaluation.examples, seed=recipe.seed),
+        "cleaned": cleaned_texts(posts, recipe),
     }
 
 

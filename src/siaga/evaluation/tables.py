@@ -39,9 +39,10 @@ def summary_cards(report: Report) -> list[Table]:
 
 
 def named_rows(report: Report) -> dict[str, dict[str, Any]]:  # Any: intervals.
-    """Return the metrics of model, members and baselines under names that differ from each other."""
+    """Return the metrics of model, members, alternatives and baselines under names that differ from each other."""
     members = {f"{name} (member)" if name == "model" else name: row for name, row in report.members.items()}
-    return {"model": report.metrics, **members, **{baseline_name(name): row for name, row in report.baselines.items()}}
+    baselines = {baseline_name(name): row for name, row in report.baselines.items()}
+    return {"model": report.metrics, **members, **report.alternatives, **baselines}
 
 
 def metric_rows(report: Report) -> list[Table]:

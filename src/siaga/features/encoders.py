@@ -1,7 +1,6 @@
 """Pretrained encoders: encoded texts or images in, one float32 row each out, on the device that there is."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from inspect import signature
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,8 +10,9 @@ from numpy.typing import NDArray
 
 from siaga.errors import DataError, ImageError
 from siaga.extras import require
-from siaga.features.weights import read_config
-from siaga.post import Picture
+from siaga.features.tokens import PretrainedTokenizer
+from siaga.features.weights import LOCAL, loading, quiet, read_config
+from siaga.post import Modality, Picture
 
 Row = NDArray[np.float32]
 
@@ -30,7 +30,7 @@ class StaticReader:
 
     def __init__(self, folder: Path, *, max_tokens: int) -> None:
         model2vec = require("model2vec", extra="deep")
-        with _loading(folder):
+        with loading(folder):
             self._model = model2vec.StaticModel.from_pretrained(folder)
         self._max_tokens = max_tokens
 
@@ -48,12 +48,8 @@ class TextReader:
     """A transformer over tokens; pooled by the mean over a text's tokens, or its first token."""
 
     def __init__(self, folder: Path, *, pooling: str, max_tokens: int, batch_size: int) -> None:
-        transformers = require("transformers", extra="deep")
-        with _loading(folder), _quiet():
-            self._tokenizer = transformers.AutoTokenizer.from_pretrained(folder, **_LOCAL)
-        self._model = _at_rest(load_encoder(folder)[0])
-        longest = getattr(self._model.config, "max_position_embeddings", None) or max_tokens
-        self._max_tokens = min(max_tokens, longest, self._tokenizer.model_max_length)
+        self._tokenizer = PretrainedTokenizer(folder, max_tokens=max_tokens)
+        self._model = _at_rest(load_encoder(folder, "text")[0])
         self._first = pooling == "first"
         self._batch_size = batch_size
 
@@ -62,7 +58,7 @@ class TextReader:
         if not contents:
             return []
         texts = [content.decode() for content in contents]
-        tokens = self._tokenizer(texts, truncation=True, max_length=self._max_tokens)["input_ids"]
+        tokens = self._tokenizer.numbers(texts)
         order = sorted(range(len(tokens)), key=lambda i: -len(tokens[i]))
         rows: dict[int, Row] = {}
         for start in range(0, len(order), self._batch_size):
@@ -74,17 +70,17 @@ class TextReader:
         """Return (texts, width) of one batch, whose longest text comes first."""
         import torch
 
-        padding = self._tokenizer.pad_token_id or 0
+        from siaga.features.halves import text_features
+
+        padding = self._tokenizer.padding
         ids = torch.full((len(tokens), max(len(tokens[0]), 1)), padding)
-        mask = torch.zeros_like(ids)
+        there = torch.zeros_like(ids, dtype=torch.bool)
         for i, text in enumerate(tokens):
             ids[i, : len(text)] = torch.tensor(text)
-            mask[i, : len(text)] = 1
-        ids, mask = ids.to(self._model.device), mask.to(self._model.device)
+            there[i, : len(text)] = True
+        ids, there = ids.to(self._model.device), there.to(self._model.device)
         with torch.inference_mode():
-            hidden = self._model(input_ids=ids, attention_mask=mask).last_hidden_state
-        weights = mask.unsqueeze(-1).to(hidden.dtype)
-        pooled = hidden[:, 0] if self._first else (hidden * weights).sum(1) / weights.sum(1).clamp(min=1)
+            pooled, _ = text_features(self._model, ids, there, padding=padding, is_first=self._first)
         return np.asarray(pooled.cpu().numpy(), dtype=np.float32)
 
 
@@ -95,11 +91,11 @@ class ImageReader:
         transformers = require("transformers", extra="deep")
         import torch
 
-        sizes = _sizes(read_config(folder, "preprocessor_config.json"), image_size)
-        with _loading(folder), _quiet():
+        sizes = _sizes(image_settings(folder), image_size)
+        with loading(folder), quiet():
             load = transformers.AutoImageProcessor.from_pretrained
-            self._processor = load(folder, backend="pil", **sizes, **_LOCAL)
-        model, self._has_pooler = load_encoder(folder)
+            self._processor = load(folder, backend="pil", **sizes, **LOCAL)
+        model, self._has_pooler = load_encoder(folder, "image")
         self._model = _at_rest(model)
         self._model.to(memory_format=torch.channels_last)  # Twice as fast for a convolutional net on a CPU.
         self._side = max(int(value) for value in dict(self._processor.size).values() if value)
@@ -146,12 +142,14 @@ def is_static(folder: Path) -> bool:
     if not path.is_file():  # Many shards: no table of a few megabytes.
         return False
     safetensors = require("safetensors", extra="deep")
-    with _loading(folder), safetensors.safe_open(path, framework="np") as tensors:
+    with loading(folder), safetensors.safe_open(path, framework="np") as tensors:
         return "embeddings" in tensors.keys()  # noqa: SIM118 - not a dictionary.
 
 
-def load_encoder(folder: Path) -> tuple[Any, bool]:  # Any: transformers has no types.
+def load_encoder(folder: Path, modality: Modality) -> tuple[Any, bool]:  # Any: transformers has no types.
     """Return an encoder in float32, and whether its pooler was trained (one that was not is filled at random).
+
+    Of an encoder of pairs it is the half that reads this modality.
 
     Raises DataError when the folder's weights are not those of a model that transformers knows.
     """
@@ -159,40 +157,55 @@ def load_encoder(folder: Path) -> tuple[Any, bool]:  # Any: transformers has no 
     import torch
     from transformers import AutoModel
 
-    with _loading(folder), _quiet(), torch.random.fork_rng():
+    with loading(folder), quiet(), torch.random.fork_rng():
         model, info = AutoModel.from_pretrained(
-            folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **_LOCAL
+            folder, use_safetensors=True, dtype=torch.float32, output_loading_info=True, **LOCAL
         )
         missing = sorted(
             name for name in info["missing_keys"] if not name.endswith(("position_ids", "num_batches_tracked"))
         )
         if lack := [name for name in missing if "pooler" not in name]:
             raise ValueError(f"its weights lack {lack[0]}")
-    return model, not missing
+        return _half(model, modality), not missing
 
 
-def empty_encoder(folder: Path) -> Any:  # Any: as above.
+def empty_encoder(folder: Path, modality: Modality) -> Any:  # Any: as above.
     """Return the encoder that `config.json` in a folder describes, with weights that are still to be filled."""
     require("transformers", extra="deep")
     import torch
     from transformers import AutoConfig, AutoModel
 
-    with _loading(folder), _quiet(), torch.random.fork_rng():
-        return AutoModel.from_config(AutoConfig.from_pretrained(folder, **_LOCAL), dtype=torch.float32)
+    with loading(folder), quiet(), torch.random.fork_rng():
+        model = AutoModel.from_config(AutoConfig.from_pretrained(folder, **LOCAL), dtype=torch.float32)
+        return _half(model, modality)
+
+
+def _half(model: Any, modality: Modality) -> Any:  # Any: as above.
+    """Return a model as it is, or half of it, where it reads pairs."""
+    from siaga.features.halves import Half, is_pair
+
+    if not is_pair(model.config.to_dict()):
+        return model
+    if lack := [name for name in ("text_model", "vision_model") if not hasattr(model, name)]:
+        raise ValueError(f"it reads pairs of text and image, but has no {lack[0]}")
+    return Half(model, modality)
 
 
 def interpolation(encoder: Any, side: int) -> dict[str, bool]:  # Any: as above.
     """Return what an encoder must be told to read pictures of another side than its own, where that is known of it."""
-    own = getattr(encoder.config, "image_size", side)
+    from siaga.features.halves import Half
+
+    tower = encoder.tower if isinstance(encoder, Half) else encoder
+    own = getattr(tower.config, "image_size", side)
     name = "interpolate_pos_encoding"
-    return {name: True} if own != side and name in signature(encoder.forward).parameters else {}
+    return {name: True} if own != side and name in signature(tower.forward).parameters else {}
 
 
 def image_side(folder: Path, image_size: int | None) -> int:
     """Return the side in pixels that an image encoder reads, unless `image_size` says another."""
     if image_size is not None:
         return image_size
-    config = read_config(folder, "preprocessor_config.json")
+    config = image_settings(folder)
     is_cropped = config.get("do_center_crop", True)
     for setting in ("crop_size", "size") if is_cropped else ("size",):
         value = config.get(setting)
@@ -202,7 +215,13 @@ def image_side(folder: Path, image_size: int | None) -> int:
     raise DataError(f"{folder} does not say how large its images are. Set model.image_size.")
 
 
-_LOCAL = {"local_files_only": True, "trust_remote_code": False}
+def image_settings(folder: Path) -> dict[str, object]:
+    """Return how an encoder's images are prepared, from its own file or from that of a processor of pairs."""
+    name = "preprocessor_config.json"
+    if (folder / name).is_file() or not (folder / "processor_config.json").is_file():
+        return read_config(folder, name)
+    inner = read_config(folder, "processor_config.json").get("image_processor")
+    return dict(inner) if isinstance(inner, dict) else read_config(folder, name)
 
 
 def _at_rest(model: Any) -> Any:  # Any: transformers has no types.
@@ -221,31 +240,3 @@ def _sizes(config: dict[str, object], side: int | None) -> dict[str, object]:
     square = {"height": side, "width": side}
     crop = {"crop_size": square} if "crop_size" in config else {}
     return {"size": {"shortest_edge": side} if short else square, **crop}
-
-
-@contextmanager
-def _loading(folder: Path) -> Iterator[None]:
-    """Say of which folder a fault is."""
-    from safetensors import SafetensorError
-
-    try:
-        yield
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
-        reason = str(error).strip().split("\n", 1)[0]
-        raise DataError(f"{folder} cannot be used as an encoder: {reason}. Set weights to another folder.") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep transformers from drawing bars and reports while it loads; leave its settings as they were."""
-    from transformers.utils import logging as voice
-
-    level, bars = voice.get_verbosity(), voice.is_progress_bar_enabled()
-    voice.set_verbosity_error()
-    voice.disable_progress_bar()
-    try:
-        yield
-    finally:
-        voice.set_verbosity(level)
-        if bars:
-            voice.enable_progress_bar()

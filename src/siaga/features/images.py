@@ -157,6 +157,8 @@ def _read_file(path: Path) -> bytes:
         if (size := path.stat().st_size) > MAX_BYTES:
             raise ImageError(f"{path} is too large: {size:,} bytes; at most {MAX_BYTES >> 20} MiB are read.")
         content = path.read_bytes()
+    except FileNotFoundError:  # It vanished between the question and the reading.
+        raise ImageError(f"{path} is missing: there is no such image file.") from None
     except (OSError, ValueError) as error:
         raise ImageError(f"{path} cannot be read: {error}.") from None
     if not content:

@@ -7,7 +7,7 @@ from typing import Any, Literal, Self
 
 import numpy as np
 from scipy.sparse import csr_matrix, hstack
-from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.feature_extraction.text import ENGLISH_STOP_WORDS, TfidfVectorizer
 
 from siaga.files import write_text, write_whole
 from siaga.schema.texts import NGrams
@@ -16,13 +16,27 @@ _NOTHING_LEFT = ("empty vocabulary", "no terms remain", "max_df corresponds to <
 
 
 class TfIdf:
-    """Sublinear TF-IDF; each of the two n-gram spaces has rows of unit length, and accents are folded."""
+    """Sublinear TF-IDF; each of the two n-gram spaces has rows of unit length, and accents are folded.
 
-    def __init__(self, *, words: NGrams | Literal[False], characters: NGrams | Literal[False], min_posts: int) -> None:
+    Stop words are left out of the word n-grams, before these are formed.
+    """
+
+    def __init__(
+        self,
+        *,
+        words: NGrams | Literal[False],
+        characters: NGrams | Literal[False],
+        min_posts: int,
+        stop_words: Literal[False, "english"] = False,
+    ) -> None:
+        self._stop_words = sorted(ENGLISH_STOP_WORDS) if words and stop_words else None
         self._spaces: dict[str, Any] = {}  # Any: scikit-learn is untyped.
         common = {"min_df": min_posts, "sublinear_tf": True, "strip_accents": "unicode", "lowercase": True}
         if words:
-            self._spaces["words"] = TfidfVectorizer(ngram_range=words, token_pattern=r"(?u)\b\w+\b", **common)  # noqa: S106 - a pattern of words, no password.
+            pattern = r"(?u)\b\w+\b"
+            self._spaces["words"] = TfidfVectorizer(
+                ngram_range=words, token_pattern=pattern, stop_words=self._stop_words, **common
+            )
         if characters:
             self._spaces["characters"] = TfidfVectorizer(analyzer="char_wb", ngram_range=characters, **common)
 
@@ -36,11 +50,15 @@ class TfIdf:
 
     def transform(self, texts: Sequence[str]) -> csr_matrix:
         """Return the sparse matrix (texts, n-grams), float64."""
+        if not texts:
+            return csr_matrix((0, sum(len(space.vocabulary_) for space in self._spaces.values())))
         rows: csr_matrix = hstack([space.transform(texts) for space in self._spaces.values()], format="csr")
         return rows
 
     def save(self, folder: Path) -> None:
-        """Write `words.json`, `characters.json` (n-grams in column order) and `idf.npz`."""
+        """Write `words.json`, `characters.json` (n-grams in column order), `idf.npz`, and `stop_words.json` if any."""
+        if self._stop_words is not None:
+            write_text(folder / "stop_words.json", json.dumps(self._stop_words))
         for name, vectoriser in self._spaces.items():
             terms = sorted(vectoriser.vocabulary_, key=vectoriser.vocabulary_.__getitem__)
             write_text(folder / f"{name}.json", json.dumps(terms, ensure_ascii=True))
@@ -49,6 +67,9 @@ class TfIdf:
 
     def load(self, folder: Path) -> Self:
         """Read what `save` wrote."""
+        if self._stop_words is not None:  # Those of the time: scikit-learn's list may change.
+            self._stop_words = json.loads((folder / "stop_words.json").read_text(encoding="utf-8"))
+            self._spaces["words"].set_params(stop_words=self._stop_words)
         with np.load(folder / "idf.npz", allow_pickle=False) as weights:
             for name, vectoriser in self._spaces.items():
                 terms = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))

@@ -3,7 +3,8 @@
 import json
 import re
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from fnmatch import fnmatchcase
 from hashlib import sha256
 from pathlib import Path
@@ -18,6 +19,7 @@ ALLOWED = (
     *("tokenizer*.json", "special_tokens_map.json", "added_tokens.json", "vocab.json", "vocab.txt", "merges.txt"),
     *("*.model", "preprocessor_config.json", "processor_config.json"),
 )
+LOCAL = {"local_files_only": True, "trust_remote_code": False}  # For whatever transformers loads.
 
 
 def find_weights(weights: str, *, download: bool = False) -> Path:
@@ -67,6 +69,34 @@ def read_config(folder: Path, name: str = "config.json") -> dict[str, object]:
     if not isinstance(config, dict):
         raise DataError(f"{folder / name} is not a JSON object. Restore the encoder's folder.")
     return config
+
+
+@contextmanager
+def loading(folder: Path) -> Iterator[None]:
+    """Say of which folder a fault is."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
+        reason = str(error).strip().split("\n", 1)[0]
+        raise DataError(f"{folder} cannot be used as an encoder: {reason}. Set weights to another folder.") from error
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep transformers from drawing bars and reports while it loads; leave its settings as they were."""
+    from transformers.utils import logging as voice
+
+    level, bars = voice.get_verbosity(), voice.is_progress_bar_enabled()
+    voice.set_verbosity_error()
+    voice.disable_progress_bar()
+    try:
+        yield
+    finally:
+        voice.set_verbosity(level)
+        if bars:
+            voice.enable_progress_bar()
 
 
 def _lacking(folder: Path) -> str | None:

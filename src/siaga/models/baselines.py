@@ -56,8 +56,9 @@ def _reduced(posts: Sequence[Post]) -> tuple[NDArray[np.float32], NDArray[np.boo
     """Return the reduced pictures that can be read, (seen, values) in 0…1, and which posts those are."""
     import torch
 
+    from siaga.models.feed import single
     from siaga.models.pictures import read_pictures
 
     pictures = read_pictures(posts, side=_SIDE, grey=False)
-    rows = pictures.inputs[torch.arange(len(pictures.inputs))].flatten(1).float() / 255
+    rows = single(pictures.inputs[torch.arange(len(pictures.inputs))]).flatten(1).float() / 255
     return rows.numpy(), pictures.seen

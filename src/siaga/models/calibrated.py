@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
 from siaga.files import write_text
-from siaga.models.classifier import Answer, Classifier, Probabilities, Progress, silent
+from siaga.models.classifier import Answer, Classifier, Features, Probabilities, Progress, silent, without
 from siaga.post import Post
 
 TINY = 1e-12
@@ -63,6 +63,16 @@ class CalibratedClassifier:
     def predict_proba(self, posts: Sequence[Post]) -> Probabilities:
         """Return the calibrated probabilities, (n, classes)."""
         return self.answer(posts).probabilities
+
+    def features(self, posts: Sequence[Post]) -> dict[str, Features]:
+        """Return the features of the classifier inside; see the protocol."""
+        return self.model.features(posts)
+
+    def without(self, member: str) -> "CalibratedClassifier":
+        """Return the same classifier, at the same temperature, without a member; raises KeyError where it has none."""
+        calibrated = CalibratedClassifier(without(self.model, member))
+        calibrated.temperature_ = self.temperature_
+        return calibrated
 
     def save(self, folder: Path) -> None:
         """Write the temperature and the classifier."""

@@ -4,15 +4,16 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, Self, assert_never
+from typing import Protocol, Self, assert_never, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from siaga.errors import DataError
 from siaga.files import write_text
 from siaga.post import Modality, Post
-from siaga.schema import Convnet, Encoder, Fusion, Linear, ModelSpec, SelfTraining
+from siaga.schema import Consistency, Convnet, Encoder, Fusion, Linear, ModelSpec, Recurrent, SelfTraining
 
 Probabilities = NDArray[np.float64]
 Event = Mapping[str, object]
@@ -63,6 +64,14 @@ class Answer:
     faults: Mapping[int, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True)
+class Features:
+    """What a classifier makes of posts before it decides: `rows` (seen posts, width), dense or sparse; `seen` (n,)."""
+
+    rows: NDArray[np.float32] | csr_matrix
+    seen: NDArray[np.bool_]
+
+
 class Classifier(Protocol):
     """What every classifier does. `fit` forgets what was learned before and returns self."""
 
@@ -96,6 +105,13 @@ class Classifier(Protocol):
         """Return `answer(posts).probabilities`, (n, classes)."""
         ...
 
+    def features(self, posts: Sequence[Post]) -> dict[str, Features]:
+        """Return the features of posts by member, in the members' order; "" is the classifier's own.
+
+        A member's member is named with a dot between. What has no features, or could see no post, is left out.
+        """
+        ...
+
     def save(self, folder: Path) -> None:
         """Write what was learned into the existing, empty `folder`, in open formats."""
         ...
@@ -105,7 +121,26 @@ class Classifier(Protocol):
         ...
 
 
-def build_model(spec: ModelSpec, *, seed: int = 0) -> Classifier:
+@runtime_checkable
+class Fused(Protocol):
+    """A classifier that holds members, those of `Answer.members`, and can do without one of them."""
+
+    def without(self, member: str) -> Classifier:
+        """Return the same classifier with a member that sees nothing; what was learned is shared, nothing is fitted.
+
+        Raises KeyError for a member that it does not hold.
+        """
+        ...
+
+
+def without(classifier: Classifier, member: str) -> Classifier:
+    """Return a classifier without the evidence of a member; raises KeyError where it holds no such member."""
+    if not isinstance(classifier, Fused):
+        raise KeyError(member)
+    return classifier.without(member)
+
+
+def build_model(spec: ModelSpec, *, seed: int = 0) -> Classifier:  # noqa: PLR0911 - a return for each kind.
     """Return an unfitted classifier for `spec`; its library is imported here, not before."""
     match spec:
         case Linear():
@@ -116,10 +151,18 @@ def build_model(spec: ModelSpec, *, seed: int = 0) -> Classifier:
             from siaga.models.encoder import EncoderClassifier
 
             return EncoderClassifier(spec, seed=seed)
-        case Convnet() | Encoder():
+        case Convnet() | Encoder() | Recurrent():
             from siaga.models.net import NetClassifier
 
             return NetClassifier(spec, seed=seed)
+        case Fusion(level="feature"):
+            from siaga.models.feature_fusion import FeatureFusionClassifier
+
+            return FeatureFusionClassifier(spec, seed=seed)
+        case Fusion(level="joint"):
+            from siaga.models.joint import JointClassifier
+
+            return JointClassifier(spec, seed=seed)
         case Fusion():
             from siaga.models.fusion import FusionClassifier
 
@@ -128,6 +171,10 @@ def build_model(spec: ModelSpec, *, seed: int = 0) -> Classifier:
             from siaga.models.self_training import SelfTrainingClassifier
 
             return SelfTrainingClassifier(spec, seed=seed)
+        case Consistency():
+            from siaga.models.consistency import ConsistencyClassifier
+
+            return ConsistencyClassifier(spec, seed=seed)
         case _:
             assert_never(spec)
 

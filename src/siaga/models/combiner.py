@@ -1,15 +1,12 @@
 """Combiners: how the evidence of a fusion's members becomes one answer."""
 
-import json
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, Self, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
 
-from siaga.extras import require
-from siaga.files import write_text
+from siaga.models.boosting import build_catboost, load_catboost, save_catboost
 from siaga.models.classifier import Prior, Probabilities
 from siaga.models.estimators import load_estimator, save_estimator
 
@@ -59,7 +56,7 @@ class Combiner:
             case "logistic" | "random_forest":
                 save_estimator(folder / "combiner.skops", self._estimator)
             case "catboost":
-                _save_catboost(folder / "combiner.json", self._estimator)
+                save_catboost(folder / "combiner.json", self._estimator)
             case _:
                 assert_never(self.kind)
 
@@ -71,8 +68,7 @@ class Combiner:
             case "logistic" | "random_forest":
                 self._estimator = load_estimator(folder / "combiner.skops")
             case "catboost":
-                self._estimator = _build("catboost", seed=self.seed)
-                self._estimator.load_model(str(folder / "combiner.json"), format="json")
+                self._estimator = load_catboost(folder / "combiner.json")
             case _:
                 assert_never(self.kind)
         return self
@@ -93,27 +89,6 @@ def _build(kind: Literal["logistic", "random_forest", "catboost"], *, seed: int)
 
             return RandomForestClassifier(n_estimators=300, min_samples_leaf=8, random_state=seed)
         case "catboost":
-            catboost = require("catboost", extra="boost")
-            return catboost.CatBoostClassifier(
-                iterations=300,
-                depth=4,
-                learning_rate=0.05,
-                loss_function="MultiClass",
-                random_seed=seed,
-                verbose=False,
-                allow_writing_files=False,
-                thread_count=1,
-            )
+            return build_catboost(seed=seed)
         case _:
             assert_never(kind)
-
-
-def _save_catboost(path: Path, estimator: Any) -> None:  # Any: catboost is untyped.
-    """Write catboost's JSON without its clock and run ids, so that equal fits give equal bytes."""
-    raw = path.with_suffix(".raw")
-    estimator.save_model(str(raw), format="json")
-    model: dict[str, Any] = json.loads(raw.read_text(encoding="utf-8"))  # Any: catboost's own schema.
-    raw.unlink()
-    info: Mapping[str, Any] = model.get("model_info", {})
-    model["model_info"] = {key: info[key] for key in ("class_params", "params") if key in info}
-    write_text(path, json.dumps(model, ensure_ascii=True, sort_keys=True))

@@ -4,17 +4,20 @@ import logging
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from siaga.features.embeddings import Embeddings
 from siaga.features.weights import copy_weights, find_weights
-from siaga.models.classifier import Answer, Prior, Probabilities, Progress, class_indices, silent
+from siaga.models.classifier import Answer, Features, Prior, Probabilities, Progress, class_indices, silent
 from siaga.models.heads import Head, Labelled, LogisticHead
 from siaga.post import Post
-from siaga.schema import Encoder
+from siaga.schema import Consistency, Encoder
+
+if TYPE_CHECKING:
+    from siaga.models.unlabelled import Unlabelled
 
 log = logging.getLogger(__name__)
 
@@ -22,9 +25,10 @@ log = logging.getLogger(__name__)
 class EncoderClassifier:
     """Reads the text or the image of a post; a post whose part is missing or broken gets the class frequencies."""
 
-    def __init__(self, spec: Encoder, *, seed: int = 0) -> None:
+    def __init__(self, spec: Encoder, *, seed: int = 0, consistency: Consistency | None = None) -> None:
         self.spec = spec
         self.seed = seed
+        self._consistency = consistency
         self._embeddings: Embeddings | None = None
         self._head: Head | None = None
 
@@ -33,11 +37,14 @@ class EncoderClassifier:
         posts: Sequence[Post],
         *,
         validation: Sequence[Post] = (),
-        unlabelled: Sequence[Post] = (),  # noqa: ARG002 - part of the protocol; the encoder is frozen.
+        unlabelled: Sequence[Post] = (),
         classes: Sequence[str] | None = None,
         progress: Progress = silent,
     ) -> Self:
-        """Fit the head on the posts that can be read. Raises DataError when the weights cannot be used."""
+        """Fit the head on the posts that can be read. Raises DataError when the weights cannot be used.
+
+        The unlabelled ones are learned from where the classifier was told how.
+        """
         self.classes_, labels = class_indices(posts, classes)
         self._prior = Prior.of(labels, len(self.classes_))
         self._head = None
@@ -47,7 +54,8 @@ class EncoderClassifier:
             log.warning("Fewer than two classes have a readable %s: all get the class frequencies.", self.spec.modality)
             return self
         held_out = self._held_out(embeddings, validation, progress)
-        self._head = self._build_head().fit(examples, validation=held_out, progress=progress)
+        beside = self._read_unlabelled(embeddings, unlabelled, progress)
+        self._head = self._build_head(beside).fit(examples, validation=held_out, progress=progress)
         return self
 
     def answer(self, posts: Sequence[Post]) -> Answer:
@@ -64,6 +72,11 @@ class EncoderClassifier:
         """Return the probabilities, (n, classes)."""
         return self.answer(posts).probabilities
 
+    def features(self, posts: Sequence[Post]) -> dict[str, Features]:
+        """Return the embeddings; see the protocol."""
+        embedded = self._encoder().embed(posts, progress=silent)
+        return {"": Features(embedded.rows, embedded.seen)} if embedded.seen.any() else {}
+
     def save(self, folder: Path) -> None:
         """Write the frequencies, the head, and a copy of the encoder, so that the folder is complete elsewhere."""
         self._prior.save(folder, self.classes_)
@@ -75,7 +88,7 @@ class EncoderClassifier:
         """Read what `save` wrote, the encoder among it; the spec's own weights are not looked for."""
         self._prior, self.classes_ = Prior.load(folder)
         self._embeddings = Embeddings(self.spec, find_weights(str(folder / "weights")))
-        has_head = any((folder / name).exists() for name in ("head.skops", "head.safetensors"))
+        has_head = any((folder / name).exists() for name in ("head.skops", "head.npz", "head.safetensors"))
         self._head = self._build_head().load(folder) if has_head else None
         return self
 
@@ -89,17 +102,37 @@ class EncoderClassifier:
         """Return the validation posts that can be read, if the head has a use for them."""
         index = {name: i for i, name in enumerate(self.classes_)}
         known = [post for post in posts if post.label in index]
-        if self.spec.head == "logistic" or not known:
+        if self.spec.head in ("logistic", "kernel") or not known:
             return None
         labels = np.array([index[str(post.label)] for post in known], dtype=np.int64)
         return _labelled(embeddings, known, labels, progress)
 
-    def _build_head(self) -> Head:
+    def _read_unlabelled(
+        self, embeddings: Embeddings, posts: Sequence[Post], progress: Progress
+    ) -> "Unlabelled | None":
+        if self._consistency is None:
+            return None
+        import torch
+
+        from siaga.models.towers import Readings
+        from siaga.models.unlabelled import read_unlabelled
+
+        def read(asked: Sequence[Post]) -> Readings:
+            embedded = embeddings.embed(asked, progress=progress)
+            return Readings(torch.from_numpy(embedded.rows), embedded.seen, dict(embedded.faults))
+
+        return read_unlabelled(posts, self._consistency, read=read)
+
+    def _build_head(self, unlabelled: "Unlabelled | None" = None) -> Head:
         if self.spec.head == "logistic":
-            return LogisticHead(C=self.spec.C, balanced=self.spec.balanced)
+            return LogisticHead(C=self.spec.C or 1.0, balanced=self.spec.balanced)
+        if self.spec.head == "kernel":
+            from siaga.models.kernel_head import KernelHead
+
+            return KernelHead(C=self.spec.C or 8.0, balanced=self.spec.balanced, seed=self.seed)
         from siaga.models.mlp import MlpHead
 
-        return MlpHead(self.spec, seed=self.seed)
+        return MlpHead(self.spec, seed=self.seed, unlabelled=unlabelled)
 
 
 def _labelled(embeddings: Embeddings, posts: Sequence[Post], labels: NDArray[np.int64], progress: Progress) -> Labelled:

@@ -13,7 +13,6 @@ from typing import Any
 from zipfile import ZIP_STORED, BadZipFile, ZipFile, ZipInfo
 
 import numpy as np
-import skops.io
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import InconsistentVersionWarning
 from sklearn.tree._tree import Tree
@@ -48,6 +47,8 @@ _FIXED_DATE = (1980, 1, 1, 0, 0, 0)
 
 def save_estimator(path: Path, estimator: BaseEstimator) -> None:
     """Write a fitted estimator; raises TypeError for one whose parts `load_estimator` would not trust."""
+    import skops.io  # Here, since it imports all of scikit-learn, which imports torch.
+
     with ZipFile(io.BytesIO(skops.io.dumps(estimator))) as archive:
         schema = json.loads(archive.read(_SCHEMA))
         arrays: dict[bytes, str] = {}
@@ -68,6 +69,8 @@ def load_estimator(path: Path) -> Any:  # Any: scikit-learn has no types.
     Raises BundleError when the file is damaged, holds a type that is not trusted, or a tree that points outside of
     itself (scikit-learn follows such pointers unchecked).
     """
+    import skops.io
+
     try:
         content = path.read_bytes()
         with ZipFile(io.BytesIO(content)) as archive:

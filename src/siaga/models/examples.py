@@ -1,4 +1,4 @@
-"""Examples that a net learns from or is asked about, and what it answers: logits, and how right they are."""
+"""Examples that a net learns from or is asked about, and what it answers: how right that is."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from siaga.models.feed import Inputs
+from siaga.models.feed import Inputs, Rows, lengths_of, moved
 from siaga.models.tally import Tally
 
 _AT_ONCE, _VALUES = 256, 1 << 22  # Rows, and numbers in them, in one forward pass when nothing is learned.
+_OF_A_TOKEN = 512  # Numbers that one token becomes, about.
 
 
 @dataclass(frozen=True)
@@ -29,18 +30,26 @@ class Examples:
 
 
 @torch.inference_mode()
-def logits(module: nn.Module, inputs: Inputs) -> Tensor:
-    """Return (n, classes) logits on the CPU, in batches, without learning; needs at least one row."""
+def answers(module: nn.Module, inputs: Inputs) -> Tensor:
+    """Return what a module gives for each row, (n, …) on the CPU, in batches, without learning; n is at least 1."""
     module.eval()
     device = next(module.parameters()).device
-    at_once = max(1, min(_AT_ONCE, _VALUES // max(1, inputs[torch.arange(1)].numel())))
-    parts = torch.split(torch.arange(len(inputs)), at_once)
-    return torch.cat([module(inputs[part].to(device)).float().cpu() for part in parts])
+    lengths = lengths_of(inputs)
+    order = torch.arange(len(inputs)) if lengths is None else torch.argsort(lengths, stable=True, descending=True)
+    parts = torch.split(order, max(1, min(_AT_ONCE, _VALUES // max(1, _values(inputs[order[:1]])))))
+    rows = torch.cat([module(moved(inputs[part], device)).float().cpu() for part in parts])
+    return rows if lengths is None else rows[torch.argsort(order)]
 
 
 def score(module: nn.Module, examples: Examples) -> dict[str, float]:
     """Return `validation_loss` (cross-entropy), `validation_accuracy` and `validation_macro_f1`; nothing is learned."""
-    rows = logits(module, examples.inputs)
+    rows = answers(module, examples.inputs)
     tally = Tally.of(len(examples.classes))
     tally.add(rows, examples.labels, float(nn.functional.cross_entropy(rows, examples.labels)))
     return tally.figures("validation")
+
+
+def _values(row: Rows) -> int:
+    """Return how many numbers a net has to do with for one row, about; also where a part has none of this row."""
+    parts = row if isinstance(row, tuple) else (row,)
+    return sum(part.shape[1:].numel() * (_OF_A_TOKEN if part.dtype == torch.int64 else 1) for part in parts)

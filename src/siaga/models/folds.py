@@ -1,6 +1,6 @@
 """Folds for cross-fitting: stratified by label, the same for any order of the posts, copies kept together."""
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from hashlib import sha256
 from itertools import pairwise
@@ -18,22 +18,47 @@ from siaga.post import Pixels, Post
 NO_FOLD = -1
 
 
-def fold_of_each(posts: Sequence[Post], *, folds: int, seed: int) -> NDArray[np.int64]:
+def fold_of_each(
+    posts: Sequence[Post], *, folds: int, seed: int, groups: NDArray[np.int64] | None = None
+) -> NDArray[np.int64]:
     """Return the fold of each labelled post, (n,), in 0…folds-1, or NO_FOLD for a pseudo-labelled one.
 
     Posts of equal normalised text or of the same picture share a fold, so that no answer on a held-out post was
-    learned from its copy.
+    learned from its copy. With `groups`, (n,), posts of one group share a fold instead; as groups may be large, the
+    largest are dealt first, each to the fold that has the least of its labels.
     """
     rows = [i for i, post in enumerate(posts) if not post.is_pseudo_labelled]
-    by_label: dict[str, list[tuple[bytes, list[int]]]] = defaultdict(list)
-    for cluster in _clusters([_keys(posts[i]) for i in rows]):
-        members = [rows[i] for i in cluster]
-        name = min(sha256(f"{seed}:{posts[i].id}".encode(errors="surrogatepass")).digest() for i in members)
-        by_label[min(str(posts[i].label) for i in members)].append((name, members))
+    clusters = _clusters([_keys(posts[i]) for i in rows] if groups is None else [[str(groups[i])] for i in rows])
+    units = sorted(_named([rows[i] for i in cluster], posts, seed) for cluster in clusters)
+    if groups is not None:
+        return _dealt_evenly([members for _, members in units], posts, folds)
+    by_label: dict[str, list[list[int]]] = defaultdict(list)
+    for _, members in units:
+        by_label[min(str(posts[i].label) for i in members)].append(members)
     fold = np.full(len(posts), NO_FOLD, dtype=np.int64)
-    for label in sorted(by_label):
-        for position, (_, members) in enumerate(sorted(by_label[label])):
+    for alike in by_label.values():
+        for position, members in enumerate(alike):
             fold[members] = position % folds
+    return fold
+
+
+def _named(members: list[int], posts: Sequence[Post], seed: int) -> tuple[bytes, list[int]]:
+    """Return rows under a name that chance gives them, whatever their order."""
+    return min(sha256(f"{seed}:{posts[i].id}".encode(errors="surrogatepass")).digest() for i in members), members
+
+
+def _dealt_evenly(units: Sequence[list[int]], posts: Sequence[Post], folds: int) -> NDArray[np.int64]:
+    fold = np.full(len(posts), NO_FOLD, dtype=np.int64)
+    totals = Counter(str(posts[i].label) for members in units for i in members)
+    held = [Counter[str]() for _ in range(folds)]
+    for members in sorted(units, key=len, reverse=True):
+        labels = Counter(str(posts[i].label) for i in members)
+
+        def crowd(k: int, labels: Counter[str] = labels) -> tuple[float, int]:
+            return sum(held[k][label] * n / totals[label] for label, n in labels.items()), held[k].total()
+
+        fold[members] = best = min(range(folds), key=crowd)
+        held[best] += labels
     return fold
 
 

@@ -1,6 +1,7 @@
 """Decision-level fusion: members that each read what they can, and a combiner learned on held-out answers."""
 
 from collections.abc import Sequence
+from copy import copy
 from pathlib import Path
 from typing import Self
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from siaga.models.classifier import (
     Answer,
     Classifier,
+    Features,
     Prior,
     Probabilities,
     Progress,
@@ -37,6 +39,7 @@ class FusionClassifier:
         self.seed = seed
         self.members: dict[str, Classifier] = self._build_members()
         self._combiner = Combiner(spec.combiner, seed=seed)
+        self._silenced: frozenset[str] = frozenset()
 
     def fit(
         self,
@@ -49,7 +52,7 @@ class FusionClassifier:
     ) -> Self:
         """Cross-fit the members, learn the combiner on their out-of-fold answers, then fit the members on all posts."""
         self.classes_, labels = class_indices(posts, classes)
-        self._prior = Prior.of(labels, len(self.classes_))
+        self._prior, self._silenced = Prior.of(labels, len(self.classes_)), frozenset()
         held_out = {"validation": validation, "unlabelled": unlabelled}
         if self.spec.combiner != "mean":
             true = np.array([not post.is_pseudo_labelled for post in posts])
@@ -61,14 +64,14 @@ class FusionClassifier:
 
     def answer(self, posts: Sequence[Post]) -> Answer:
         """Answer with the combined evidence; `members` holds each member's own probabilities."""
-        answers = {name: member.answer(posts) for name, member in self.members.items()}
+        answers = {name: self._answer_of(name, posts) for name in self.members}
         evidence, seen = self._evidence(answers)
         faults: dict[int, str] = {}
         for answer in answers.values():
             faults.update(answer.faults)
         return Answer(
             self._combiner.combine(evidence, seen, self._prior),
-            [_union(parts) for parts in zip(*(answer.used for answer in answers.values()), strict=True)],
+            [union_of(parts) for parts in zip(*(answer.used for answer in answers.values()), strict=True)],
             members={name: answer.probabilities for name, answer in answers.items()},
             faults=faults,
         )
@@ -76,6 +79,20 @@ class FusionClassifier:
     def predict_proba(self, posts: Sequence[Post]) -> Probabilities:
         """Return the fused probabilities, (n, classes)."""
         return self.answer(posts).probabilities
+
+    def features(self, posts: Sequence[Post]) -> dict[str, Features]:
+        """Return each member's features; see the protocol."""
+        found = {name: member.features(posts) for name, member in self.members.items()}
+        pairs = [(name, inner, each) for name, own in found.items() for inner, each in own.items()]
+        return {f"{name}.{inner}" if inner else name: each for name, inner, each in pairs}
+
+    def without(self, member: str) -> "FusionClassifier":
+        """Return the same fusion with a member that sees nothing: what it answers where that member is missing."""
+        if member not in self.members:
+            raise KeyError(member)
+        fusion = copy(self)
+        fusion._silenced = self._silenced | {member}
+        return fusion
 
     def save(self, folder: Path) -> None:
         """Write the combiner and each member in a folder of its own."""
@@ -95,6 +112,9 @@ class FusionClassifier:
 
     def _build_members(self) -> dict[str, Classifier]:
         return {name: build_model(spec, seed=self.seed) for name, spec in self.spec.members.items()}
+
+    def _answer_of(self, name: str, posts: Sequence[Post]) -> Answer:
+        return self._prior.alone(len(posts)) if name in self._silenced else self.members[name].answer(posts)
 
     def _cross_fit(
         self,
@@ -129,6 +149,7 @@ class FusionClassifier:
         return evidence, seen
 
 
-def _union(parts: Sequence[tuple[Modality, ...]]) -> tuple[Modality, ...]:
+def union_of(parts: Sequence[tuple[Modality, ...]]) -> tuple[Modality, ...]:
+    """Return the modalities that stand in any part, in their usual order."""
     used = {modality for part in parts for modality in part}
     return tuple(modality for modality in MODALITIES if modality in used)

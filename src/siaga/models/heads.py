@@ -1,4 +1,4 @@
-"""Heads on embeddings, on standardised columns: the protocol, and logistic regression."""
+"""Heads on features: the protocol, and logistic regression."""
 
 import warnings
 from collections.abc import Sequence
@@ -8,16 +8,17 @@ from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_matrix
 
 from siaga.models.classifier import Probabilities, Progress, silent
 from siaga.models.estimators import load_estimator, save_estimator
 
-Matrix = NDArray[np.float32]
+Matrix = NDArray[np.float32] | csr_matrix
 
 
 @dataclass(frozen=True)
 class Labelled:
-    """Embeddings `rows` (n, width) with class indices `labels` (n,) and the posts' `ids`."""
+    """Features `rows` (n, width) with class indices `labels` (n,) and the posts' `ids`."""
 
     rows: Matrix
     labels: NDArray[np.int64]
@@ -25,7 +26,7 @@ class Labelled:
 
 
 class Head(Protocol):
-    """Turns embeddings into probabilities of `classes_`, the class indices that it was trained on."""
+    """Turns features into probabilities of `classes_`, the class indices that it was trained on."""
 
     classes_: NDArray[np.int64]
 
@@ -50,11 +51,12 @@ class LogisticHead:
     """Multinomial logistic regression with an L2 penalty.
 
     `C` is for standardised rows over the root of their width, which are about one long: it means the same for every
-    encoder. (Dividing C by the width is the same as dividing the rows.)
+    encoder. (Dividing C by the width is the same as dividing the rows.) Rows that are not to be `standardised` may be
+    sparse; their length is taken as it is.
     """
 
-    def __init__(self, *, C: float, balanced: bool) -> None:
-        self._C, self._weight = C, "balanced" if balanced else None
+    def __init__(self, *, C: float, balanced: bool, standardised: bool = True) -> None:
+        self._C, self._weight, self._standardised = C, "balanced" if balanced else None, standardised
         self._model: Any = None  # Any: scikit-learn has no types.
 
     def fit(self, examples: Labelled, *, validation: Labelled | None = None, progress: Progress = silent) -> Self:  # noqa: ARG002 - part of the protocol.
@@ -64,12 +66,12 @@ class LogisticHead:
         from sklearn.pipeline import make_pipeline
         from sklearn.preprocessing import StandardScaler
 
-        regression = LogisticRegression(C=self._C / examples.rows.shape[1], class_weight=self._weight, max_iter=2000)
+        share = 1 / examples.rows.shape[1] if self._standardised else 1.0
+        regression = LogisticRegression(C=self._C * share, class_weight=self._weight, max_iter=2000)
+        steps = [StandardScaler(), regression] if self._standardised else [regression]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # 2,000 iterations are enough for a head.
-            self._model = make_pipeline(StandardScaler(), regression).fit(
-                examples.rows.astype(np.float64), examples.labels
-            )
+            self._model = make_pipeline(*steps).fit(examples.rows.astype(np.float64), examples.labels)
         self.classes_ = self._model.classes_
         return self
 

@@ -1,8 +1,12 @@
 """What training makes small: cross-entropy or focal loss, with smoothed, weighted and mixed labels."""
 
+from collections.abc import Sequence
+from typing import NoReturn
+
 import torch
 from torch import Tensor, nn
 
+from siaga.errors import DataError
 from siaga.features.augmentation import Mix
 from siaga.schema.training import Training
 
@@ -36,6 +40,16 @@ class Loss:
             return losses
         sure = rows.softmax(1).gather(1, labels[:, None]).squeeze(1)
         return losses * (1 - sure) ** self._gamma
+
+
+def refuse_loss(rows: Tensor, ids: Sequence[str], *, epoch: int) -> NoReturn:
+    """Raise DataError for a batch of the rows (m,) of posts, whose loss is not finite."""
+    names = [repr(ids[i]) for i in rows.tolist()]
+    listed = ", ".join(names[:8]) + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+    where = f"in epoch {epoch}, in the batch of the posts {listed}"
+    raise DataError(
+        f"The training loss is not finite {where}. Lower model.training.learning_rate, or look at these posts."
+    )
 
 
 def inverse_frequencies(labels: Tensor, n_classes: int) -> Tensor:

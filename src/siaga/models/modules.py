@@ -1,6 +1,7 @@
 """A torch module as a whole: its weights on disk as safetensors, whether they are finite, and its compiled form."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -10,8 +11,9 @@ from torch import Tensor, nn
 
 from siaga.errors import BundleError, DataError
 from siaga.files import write_whole
+from siaga.models.feed import Rows
 
-Net = Callable[[Tensor], Tensor]
+Net = Callable[[Rows], Tensor]
 
 
 def save_module(path: Path, module: nn.Module) -> None:
@@ -38,13 +40,27 @@ def first_broken(module: nn.Module) -> str | None:
     return next((name for name, each in module.state_dict().items() if not each.isfinite().all()), None)
 
 
+@contextmanager
+def statistics_kept(module: nn.Module) -> Iterator[None]:
+    """Leave the running statistics of batch norms as they are, whatever a module that learns is asked meanwhile."""
+    norms = [each for each in module.modules() if isinstance(each, nn.modules.batchnorm._BatchNorm)]
+    tracking = [each for each in norms if each.track_running_stats]
+    try:
+        for each in tracking:
+            each.track_running_stats = False
+        yield
+    finally:
+        for each in tracking:
+            each.track_running_stats = True
+
+
 def compiled(module: nn.Module) -> Net:
     """Return a net that is compiled when it is first asked, and then raises DataError where that cannot be done."""
     from torch._dynamo.exc import TorchDynamoException
 
     net: Net = torch.compile(module)
 
-    def answer(inputs: Tensor) -> Tensor:
+    def answer(inputs: Rows) -> Tensor:
         try:
             return net(inputs)
         except TorchDynamoException as error:

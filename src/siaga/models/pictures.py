@@ -11,7 +11,7 @@ from torch import Tensor
 
 from siaga.errors import ImageError
 from siaga.features.images import pixels
-from siaga.models.feed import Inputs
+from siaga.models.towers import Readings
 from siaga.post import Post
 
 IN_MEMORY = 600 << 20  # Bytes of decoded pictures; more are decoded again in every epoch.
@@ -19,21 +19,11 @@ _THREADS = 2
 _CHUNK = 256  # Pictures that are decoded by one call of a thread.
 
 
-@dataclass(frozen=True)
-class Pictures:
-    """The pictures that can be read of n posts.
+def read_pictures(posts: Sequence[Post], *, side: int, grey: bool) -> Readings:
+    """Decode the pictures of posts as (seen posts, channels, side, side) uint8: the centre square, resized.
 
-    `inputs` is (seen posts, channels, side, side) uint8; `seen` (n,) is true for each of its posts; `faults[i]` says
-    why post i, which has an image, could not be read.
+    Each is decoded at least once, to find the faults.
     """
-
-    inputs: Inputs
-    seen: NDArray[np.bool_]
-    faults: dict[int, str]
-
-
-def read_pictures(posts: Sequence[Post], *, side: int, grey: bool) -> Pictures:
-    """Decode the pictures of posts: the centre square, resized. Each is decoded at least once, to find the faults."""
     channels = 1 if grey else 3
     present = [i for i, post in enumerate(posts) if post.image is not None]
     is_large = len(present) * channels * side * side > IN_MEMORY
@@ -48,9 +38,9 @@ def read_pictures(posts: Sequence[Post], *, side: int, grey: bool) -> Pictures:
                 faults |= {i: fault} if fault else {}
             decoded += [] if is_large else [found.pictures]
     if is_large:
-        return Pictures(_Undecoded([posts[i] for i in np.flatnonzero(seen).tolist()], side, grey), seen, faults)
+        return Readings(_Undecoded([posts[i] for i in np.flatnonzero(seen).tolist()], side, grey), seen, faults)
     stacked = np.concatenate(decoded) if decoded else np.zeros((0, side, side, channels), dtype=np.uint8)
-    return Pictures(torch.from_numpy(stacked).permute(0, 3, 1, 2), seen, faults)
+    return Readings(torch.from_numpy(stacked).permute(0, 3, 1, 2), seen, faults)
 
 
 @dataclass(frozen=True)

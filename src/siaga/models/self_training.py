@@ -4,7 +4,7 @@ Self-training after Scudder (1965) and Yarowsky (1995), co-training after Blum a
 classifier does not stand up to the one before it on held-out labels is rolled back, and said so.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Self
@@ -12,9 +12,9 @@ from typing import Literal, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from siaga.models.calibrated import TINY, CalibratedClassifier
-from siaga.models.classifier import Answer, Probabilities, Progress, build_model, class_indices, silent
-from siaga.models.noise import mean_difference, paired_difference
+from siaga.models.calibrated import CalibratedClassifier
+from siaga.models.classifier import Answer, Features, Probabilities, Progress, build_model, class_indices, silent
+from siaga.models.guard import NO_LABELS, Guard, Verdict
 from siaga.post import Post
 from siaga.schema import SelfTraining
 
@@ -35,6 +35,7 @@ class SelfTrainingClassifier:
     def __init__(self, spec: SelfTraining, *, seed: int = 0) -> None:
         self.spec = spec
         self.seed = seed
+        self._guard = Guard(spec.guard, seed)
         self._model = self._new_model()
 
     @property
@@ -71,9 +72,9 @@ class SelfTrainingClassifier:
                 break
             joined = [*posts, *(one.post.with_pseudo_label(known[one.label]) for one in chosen)]
             candidate = self._new_model().fit(joined, validation=validation, classes=known, progress=heard)
-            verdict = self._judge(candidate, validation)
+            verdict = self._guard.judge(self._model, candidate, validation)
             _tell(heard, chosen, known, verdict)
-            if not verdict["kept"]:
+            if not verdict.kept:
                 break
             self._model = candidate
         return self
@@ -85,6 +86,14 @@ class SelfTrainingClassifier:
     def predict_proba(self, posts: Sequence[Post]) -> Probabilities:
         """Return the probabilities, (n, classes)."""
         return self._model.predict_proba(posts)
+
+    def features(self, posts: Sequence[Post]) -> dict[str, Features]:
+        """Return the features of the classifier inside; see the protocol."""
+        return self._model.features(posts)
+
+    def without(self, member: str) -> CalibratedClassifier:
+        """Return the classifier of the last kept round without a member; raises KeyError where it has none."""
+        return self._model.without(member)
 
     def save(self, folder: Path) -> None:
         """Write the classifier of the last kept round."""
@@ -122,26 +131,7 @@ class SelfTrainingClassifier:
     def _reason_not_to_try(self, chosen: Sequence[PseudoLabel], validation: Sequence[Post]) -> str:
         if not chosen:
             return "no unlabelled post passed the thresholds in the proportion asked for"
-        if not validation and self.spec.guard != "off":
-            return "there are no held-out labels to judge the round by"
-        return ""
-
-    def _judge(self, candidate: CalibratedClassifier, validation: Sequence[Post]) -> dict[str, object]:
-        """Compare macro-F1 and log loss before and after the round on the held-out posts, paired by post.
-
-        Log loss is there because it notices harm in the probabilities that few posts do not show in macro-F1.
-        """
-        if not validation:
-            return {"kept": True, "reason": "the guard is off"}
-        labels = np.array([self.classes_.index(str(post.label)) for post in validation])
-        before, after = self._model.predict_proba(validation), candidate.predict_proba(validation)
-        difference, low, high = paired_difference(labels, before, after, seed=self.seed)
-        loss, loss_low, loss_high = mean_difference(_log_loss(after, labels) - _log_loss(before, labels))
-        unharmed = high >= 0.0 and loss_low <= 0.0
-        kept = {"no_loss": unharmed, "gain": unharmed and low > 0.0, "off": True}[self.spec.guard]
-        f1 = f"macro-F1 {difference:+.4f} [{low:+.4f}, {high:+.4f}]"
-        said = f"{f1}, log loss {loss:+.4f} [{loss_low:+.4f}, {loss_high:+.4f}] on {len(labels)} held-out posts"
-        return {"kept": kept, "reason": said, "difference": difference, "low": low, "high": high}
+        return "" if self._guard.can_judge(validation) else NO_LABELS
 
 
 @dataclass(frozen=True)
@@ -191,15 +181,8 @@ def _in_proportion(chosen: Sequence[PseudoLabel], labelled: NDArray[np.int64]) -
     return kept
 
 
-def _log_loss(probabilities: Probabilities, labels: NDArray[np.int64]) -> NDArray[np.float64]:
-    losses: NDArray[np.float64] = -np.log(probabilities[np.arange(len(labels)), labels].clip(TINY))
-    return losses
-
-
-def _tell(
-    progress: Progress, chosen: Sequence[PseudoLabel], classes: Sequence[str], verdict: Mapping[str, object]
-) -> None:
+def _tell(progress: Progress, chosen: Sequence[PseudoLabel], classes: Sequence[str], verdict: Verdict) -> None:
     for one in chosen:
         line = {"id": one.post.id, "label": classes[one.label], "confidence": one.confidence, "by": one.by}
-        progress({"step": "pseudo_label", **line, "kept": verdict["kept"]})
-    progress({"step": "round", "added": len(chosen), **verdict})
+        progress({"step": "pseudo_label", **line, "kept": verdict.kept})
+    progress({"step": "round", "added": len(chosen), **verdict.told()})

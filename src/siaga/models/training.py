@@ -8,7 +8,6 @@ import copy
 import logging
 import math
 from collections.abc import Mapping
-from typing import NoReturn
 
 import torch
 from torch import Tensor, nn
@@ -28,15 +27,17 @@ from siaga.models.checkpoints import (
 )
 from siaga.models.classifier import Event, Progress, silent
 from siaga.models.examples import Examples, score
-from siaga.models.feed import Batch, Feed
+from siaga.models.feed import Batch, Feed, Rows
 from siaga.models.finder import find_learning_rate
-from siaga.models.losses import Loss
+from siaga.models.losses import Loss, refuse_loss
 from siaga.models.modules import Net, compiled, first_broken
 from siaga.models.optimizers import Rates, build_optimizer, freeze, set_rate
 from siaga.models.pace import Pace
 from siaga.models.precision import autocast, choose_precision
 from siaga.models.processes import Processes
+from siaga.models.stopping import is_over, judge
 from siaga.models.tally import Tally
+from siaga.models.unlabelled import Unlabelled, UnlabelledLoss, repeats_of
 from siaga.schema.training import Training
 
 log = logging.getLogger(__name__)
@@ -49,18 +50,25 @@ def train(  # noqa: PLR0913 - the arguments of a fit, and the seed.
     settings: Training,
     seed: int,
     validation: Examples | None = None,
+    unlabelled: Unlabelled | None = None,
     progress: Progress = silent,
 ) -> None:
     """Train `module`, which gives logits (n, classes), in place; it ends on the CPU, ready to answer.
 
+    With `unlabelled` posts every batch of labelled ones has one of theirs beside it, and an epoch goes over both.
+
     The same seed gives the same weights. Where `progress` has a folder for checkpoints, a fit that was killed goes on
     from the last one, and one that was finished is not repeated; both tell all their epochs again. Raises DataError
-    naming the batch's posts when the loss is not finite.
+    naming the batch's posts when the loss is not finite, and where several processes were given unlabelled posts.
     """
     processes = Processes()
+    if unlabelled is not None and processes.are_several:
+        what = f"Unlabelled posts are learned from in one process, and {processes.count} train together"
+        raise DataError(f"{what}. Train without torchrun, or without kind = 'consistency'.")
     on_gpu = [processes.device] if processes.device.type == "cuda" else []
     with torch.random.fork_rng(devices=on_gpu):
-        _Fit(module, examples, settings, seed=seed, progress=progress, processes=processes).run(validation)
+        fit = _Fit(module, examples, settings, seed=seed, progress=progress, processes=processes, unlabelled=unlabelled)
+        fit.run(validation)
     module.to("cpu").eval()
 
 
@@ -76,23 +84,32 @@ class _Fit:
         seed: int,
         progress: Progress,
         processes: Processes,
+        unlabelled: Unlabelled | None,
     ) -> None:
         self._module, self._examples, self._settings = module, examples, settings
         self._progress, self._processes, device = progress, processes, processes.device
-        fingerprint = fingerprint_of(module, f"{settings!r} {seed}", examples.labels, list(examples.ids))
+        ids = [*examples.ids, *(unlabelled.marks() if unlabelled else ())]
+        fingerprint = fingerprint_of(module, f"{settings!r} {seed}", examples.labels, ids)
         self._store = Store(progress, fingerprint, is_writer=processes.rank == 0)
         module.to(device)
         module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # Which torch's types lack.
-        self._feed = Feed(examples.inputs, examples.labels, settings, seed=seed, device=device, world=processes.count)
+        posts, repeats = (examples.inputs, examples.labels), repeats_of(unlabelled, len(examples))
+        self._feed = Feed(*posts, settings, seed=seed, device=device, world=processes.count, repeats=repeats)
         self._loss = Loss(settings, examples.labels, len(examples.classes), device=device)
         self._average = Average(module, settings.average) if settings.average else None
         self._optimizer = build_optimizer(module, settings)
         self._rates = Rates(settings, steps=math.ceil(len(self._feed) / settings.accumulate))
-        self._pace = Pace(progress, epochs=settings.epochs, posts=len(examples))
+        self._pace = Pace(progress, epochs=settings.epochs, posts=len(examples) * repeats)
         self._scaler = torch.amp.GradScaler(device.type, enabled=False)
         self._state = State()
         self._tally = Tally.of(len(examples.classes))
         self._best: Mapping[str, Tensor] = {}
+        self._beside: UnlabelledLoss | None = None
+        if unlabelled is not None:
+            steps = settings.epochs * len(self._feed)
+            self._beside = UnlabelledLoss(
+                module, unlabelled, settings, n_classes=len(examples.classes), steps=steps, seed=seed, device=device
+            )
 
     def run(self, validation: Examples | None) -> None:
         """Go from the last checkpoint, or the start, to the end."""
@@ -106,7 +123,7 @@ class _Fit:
             self._set_scaler()
         joined = self._processes.joined(self._module)
         net = compiled(joined) if self._settings.compile else joined
-        while not self._is_over():
+        while not is_over(self._state, self._settings):
             self._epoch(net, validation)
         if not self._state.is_finished:
             self._finish()
@@ -133,6 +150,8 @@ class _Fit:
             restore_optimizer(self._optimizer, unnamed("optimizer", tensors))
             self._tally = Tally(tensors["confusion"], state.train_loss)
             self._best = unnamed("best", tensors)
+            if self._beside is not None:
+                self._beside.restore(unnamed("beside", tensors))
             if self._average is not None:
                 self._average.module.load_state_dict(unnamed("answering", tensors))
             self._set_scaler()
@@ -140,17 +159,12 @@ class _Fit:
         for event in state.told:
             self._progress(event)
 
-    def _is_over(self) -> bool:
-        state, settings = self._state, self._settings
-        is_stale = bool(settings.patience) and state.waited >= settings.patience
-        return state.is_finished or state.epoch >= settings.epochs or is_stale
-
     def _epoch(self, net: Net, validation: Examples | None) -> None:
         """Learn from every example once; measure, and tell of it."""
         state, feed = self._state, self._feed
         self._module.train()
         freeze(self._module, below_head=state.epoch < self._settings.epochs_frozen)
-        self._pace.begin(state, waited_s=feed.waited_s)
+        self._pace.begin(state, waited_s=self._waited_s)
         shard = self._processes.rank if self._processes.are_several else None
         group: list[Batch] = []
         for batch in feed.batches(state.epoch + 1, start=state.step, shard=shard):
@@ -158,7 +172,7 @@ class _Fit:
             if len(group) == self._settings.accumulate or state.step + len(group) == len(feed):
                 self._step(net, group)
                 state.step += len(group)
-                self._pace.go_on(state, waited_s=feed.waited_s, done=self._tally.rows * self._processes.count)
+                self._pace.go_on(state, waited_s=self._waited_s, done=self._tally.rows * self._processes.count)
                 if not self._processes.are_several:  # Else each has counted its own, and batch statistics of its own.
                     self._offer()
                 group = []
@@ -168,13 +182,16 @@ class _Fit:
     def _step(self, net: Net, group: list[Batch]) -> None:
         """Take one step of the optimizer on one batch, or on several that are accumulated."""
         state = self._state
-        if not state.step and not state.epoch and self._feed.augments:
-            self._tell(shown_batch(group[0].inputs, group[0].mix, group[0].labels, self._examples.classes))
+        first = group[0].inputs
+        if not state.step and not state.epoch and self._feed.augments and isinstance(first, Tensor):
+            self._tell(shown_batch(first, group[0].mix, group[0].labels, self._examples.classes))
         number = state.epoch * self._rates.steps + state.step // self._settings.accumulate
         set_rate(self._optimizer, self._rate(number))
         self._optimizer.zero_grad()
-        for batch in group:
+        for place, batch in enumerate(group):
             loss = self._learn(net, batch) * (batch.weight / len(group))
+            if self._beside is not None:
+                loss = loss + self._beside_loss(net, self._beside, place) / len(group)
             torch.autograd.backward(self._scaler.scale(loss))
         if self._settings.clip:
             self._scaler.unscale_(self._optimizer)
@@ -189,19 +206,27 @@ class _Fit:
 
     def _learn(self, net: Net, batch: Batch) -> Tensor:
         """Return the loss of a batch, counted; raises DataError when it is not finite."""
-        rows = self._rows(net, batch)
+        rows = self._rows(net, batch.inputs)
         loss = self._loss(rows, batch.labels, batch.mix)
         if not math.isfinite(value := float(loss.detach())):
-            self._refuse(batch)
+            refuse_loss(batch.rows, self._examples.ids, epoch=self._state.epoch + 1)
         self._tally.add(rows.detach(), batch.labels, value)
         return loss
 
-    def _rows(self, net: Net, batch: Batch) -> Tensor:
+    def _beside_loss(self, net: Net, beside: UnlabelledLoss, place: int) -> Tensor:
+        """Return the loss of the unlabelled posts beside a batch of the group."""
+        step = self._state.epoch * len(self._feed) + self._state.step + place
+        loss, rows = beside(lambda inputs: self._rows(net, inputs), step)
+        if not math.isfinite(float(loss.detach())):
+            refuse_loss(rows, beside.ids, epoch=self._state.epoch + 1)
+        return loss
+
+    def _rows(self, net: Net, inputs: Rows) -> Tensor:
         with autocast(self._state.precision, self._processes.device):
-            return net(batch.inputs).float()
+            return net(inputs).float()
 
     def _loss_of(self, net: Net, batch: Batch) -> Tensor:
-        return self._loss(self._rows(net, batch), batch.labels, batch.mix)
+        return self._loss(self._rows(net, batch.inputs), batch.labels, batch.mix)
 
     def _end_of_epoch(self, validation: Examples | None) -> dict[str, object]:
         """Close an epoch; return its event."""
@@ -212,26 +237,19 @@ class _Fit:
         figures = tally.figures("train") | (score(self._answering, validation) if validation else {})
         figures = self._processes.agreed(figures)  # Or they might not stop at the same epoch.
         rate = self._rate((state.epoch + 1) * self._rates.steps - 1)
-        self._judge(figures["validation_loss" if validation else "train_loss"], is_held_out=bool(validation))
+        figures |= self._beside.figures() if self._beside else {}
+        loss = figures["validation_loss" if validation else "train_loss"]
+        if judge(state, self._settings, loss, is_held_out=bool(validation)):
+            self._best = copy.deepcopy(self._answering.state_dict())
         state.epoch, state.step = state.epoch + 1, 0
         self._tally = Tally.of(len(self._examples.classes))
         event = {"step": "epoch", "epoch": state.epoch, "epochs": self._settings.epochs}
         told = {name: value if math.isfinite(value) else None for name, value in figures.items()}
         return {**event, **told, "learning_rate": rate, **self._pace.end(state, done=tally.rows)}
 
-    def _judge(self, loss: float, *, is_held_out: bool) -> None:
-        """Take note of an epoch's loss: for the best weights, for stopping early, and for the plateau."""
-        state, settings = self._state, self._settings
-        is_better = math.isfinite(loss) and (state.best_loss is None or loss < state.best_loss)
-        state.waited, state.stalled = (0, 0) if is_better else (state.waited + 1, state.stalled + 1)
-        if is_better:
-            state.best_loss = loss
-            if is_held_out and settings.keep == "best":
-                self._best = copy.deepcopy(self._answering.state_dict())
-        if settings.schedule == "plateau" and state.stalled >= settings.plateau:
-            state.cut, state.stalled = state.cut * settings.plateau_factor, 0
-        if not is_held_out:
-            state.waited = 0
+    @property
+    def _waited_s(self) -> float:
+        return self._feed.waited_s + (self._beside.waited_s if self._beside else 0.0)
 
     @property
     def _answering(self) -> nn.Module:
@@ -261,6 +279,7 @@ class _Fit:
             **named("optimizer", optimizer_tensors(self._optimizer)),
             **(named("answering", self._answering.state_dict()) if self._average else {}),
             **named("best", self._best),
+            **(named("beside", self._beside.tensors()) if self._beside else {}),
             "confusion": self._tally.confusion,
         }
 
@@ -273,11 +292,3 @@ class _Fit:
     def _tell(self, event: Event) -> None:
         self._state.told.append(event)
         self._progress(event)
-
-    def _refuse(self, batch: Batch) -> NoReturn:
-        ids = [repr(self._examples.ids[i]) for i in batch.rows.tolist()]
-        listed = ", ".join(ids[:8]) + (f" and {len(ids) - 8} more" if len(ids) > 8 else "")
-        where = f"in epoch {self._state.epoch + 1}, in the batch of the posts {listed}"
-        raise DataError(
-            f"The training loss is not finite {where}. Lower model.training.learning_rate, or look at these posts."
-        )

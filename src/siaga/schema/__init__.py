@@ -7,8 +7,10 @@ from pydantic import Field, model_validator
 
 from siaga.schema.base import Class, Name, Seed, Spec
 from siaga.schema.evaluation import Classification, Decision
-from siaga.schema.models import Fusion, ModelSpec, SelfTraining
-from siaga.schema.nets import Block, Convnet, Encoder, Plain, Residual
+from siaga.schema.fusions import FeatureFusion, JointFusion
+from siaga.schema.models import Consistency, Fusion, ModelSpec, SelfTraining, members_of
+from siaga.schema.nets import Block, Convnet, Encoder, Plain, Recurrent, Residual
+from siaga.schema.search import Search, Searched
 from siaga.schema.sources import ArraysSource, Columns, Files, FolderSource, SourceSpec, SyntheticSource, TableSource
 from siaga.schema.splits import EventSplit, GivenSplit, GroupedSplit, RandomSplit, Selection, SplitSpec, TimeSplit
 from siaga.schema.submission import Submission
@@ -22,21 +24,27 @@ __all__ = [
     "Classification",
     "Cleaning",
     "Columns",
+    "Consistency",
     "Convnet",
     "Decision",
     "Encoder",
     "EventSplit",
+    "FeatureFusion",
     "Files",
     "FolderSource",
     "Fusion",
     "GivenSplit",
     "GroupedSplit",
+    "JointFusion",
     "Linear",
     "ModelSpec",
     "Plain",
     "RandomSplit",
     "Recipe",
+    "Recurrent",
     "Residual",
+    "Search",
+    "Searched",
     "Selection",
     "SelfTraining",
     "SourceSpec",
@@ -63,14 +71,21 @@ class Recipe(Spec):
     selection: Selection = Field(default=Selection(), description="Which labelled posts are used.")
     split: SplitSpec = Field(default=RandomSplit(), description="What is held out.")
     model: ModelSpec = Field(description="The classifier.")
+    alternatives: dict[Name, ModelSpec] = Field(
+        default={}, description="Other classifiers that learn from the same posts and are measured beside the model."
+    )
     decision: Decision = Field(default=Decision(), description="How the label is chosen.")
     evaluation: Classification = Field(default=Classification(), description="What is measured.")
+    search: Search = Field(default=Search(), description="What may be searched for the best settings.")
     submission: Submission | None = Field(default=None, description="The file of answers that a competition asks for.")
 
     @model_validator(mode="after")
     def _names_known_classes(self) -> "Recipe":
         if len({name.strip() for name in self.classes} - {""}) < len(self.classes):
             raise ValueError("classes must differ from each other, and none may be blank")
+        taken = {"model", "majority", "tfidf", "pixels", *members_of(self.model)}
+        if shared := sorted(taken & set(self.alternatives)):
+            raise ValueError(f"the report has a row {shared[0]!r} already. Give that alternative another name")
         if self.ordered and not self.classes:
             raise ValueError("ordered needs classes, from lowest to highest")
         submitted = self.submission.labels if self.submission else ()

@@ -26,6 +26,12 @@ class Classification(Spec):
         default=24,
         description="How many posts to show with their answers, drawn by chance and spread over the classes.",
     )
+    explanations: Annotated[int, Field(ge=0)] = Field(
+        default=5, description="How many of the worst posts to explain: what speaks for the answer, and what against."
+    )
+    map_posts: Annotated[int, Field(ge=0)] = Field(
+        default=500, description="How many posts to show on a map of each model's features (t-SNE); 0 draws none."
+    )
     superclass: str | None = Field(
         default=None,
         description="The posts' field that names the superclass of their class: how often is at least that right?",

@@ -1,4 +1,4 @@
-"""The classifiers that learn by the training loop: `encoder` and `convnet`."""
+"""The classifiers that learn by the training loop: `encoder`, `recurrent` and `convnet`."""
 
 from typing import Annotated, Literal
 
@@ -15,7 +15,8 @@ class Encoder(Spec):
     """A pretrained encoder with a small head.
 
     `weights` is a local folder in the form of transformers or model2vec, or the name of a model on the hub. A hub
-    model is taken from the local cache; it is fetched only when `download` is true.
+    model is taken from the local cache; it is fetched only when `download` is true. Of an encoder of pairs (CLIP,
+    SigLIP) it is the half that reads `modality`, with its projection.
     """
 
     kind: Literal["encoder"] = "encoder"
@@ -26,18 +27,24 @@ class Encoder(Spec):
     cleaning: Cleaning = Field(
         default=Cleaning(lower=False, hashtags="keep"), description="What is done to a text before it is read."
     )
-    pooling: Literal["mean", "first"] = Field(default="mean", description="Pooling of a text transformer's tokens.")
+    pooling: Literal["mean", "first"] = Field(
+        default="mean", description="Pooling of a text transformer's tokens; half of a pair pools as it was trained to."
+    )
     max_tokens: Count = Field(default=128, description="A longer text is cut.")
     image_size: Count | None = Field(default=None, description="Side in pixels; the encoder's own when not set.")
     grey: bool = Field(default=False, description="Read images without their colours.")
     batch_size: Count = Field(default=32, description="Posts that are encoded at once.")
-    head: Literal["logistic", "linear", "mlp"] = Field(
+    head: Literal["logistic", "kernel", "linear", "mlp"] = Field(
         default="logistic",
-        description="What learns on the embeddings: logistic regression, or by the training loop one layer (linear) or "
-        "several (mlp).",
+        description="What learns on the embeddings: logistic regression, as it is or on a Gaussian kernel; or by the "
+        "training loop one layer (linear) or several (mlp).",
     )
-    C: Positive = Field(default=1.0, description="Inverse strength of the L2 penalty (logistic).")
-    balanced: bool = Field(default=False, description="Weigh classes inversely to their frequency (logistic).")
+    C: Positive | None = Field(
+        default=None, description="Inverse strength of the L2 penalty; unset: 1 (logistic), 8 (kernel)."
+    )
+    balanced: bool = Field(
+        default=False, description="Weigh classes inversely to their frequency (logistic, kernel)."
+    )
     hidden: tuple[Count, ...] = Field(default=(256,), min_length=1, description="Widths of the hidden layers (mlp).")
     activation: Activation = Field(default="relu", description="Of the hidden layers (mlp).")
     dropout: Share = Field(default=0.2, description="Share of the features that the head drops while it learns.")
@@ -48,16 +55,43 @@ class Encoder(Spec):
 
     @model_validator(mode="after")
     def _can_learn_so(self) -> "Encoder":
-        if not self.frozen and self.modality == "text":
-            raise ValueError("only image encoders are fine-tuned so far. Set frozen = true, or modality = 'image'")
+        if self.modality == "text" and self.training.augmentation != Augmentation():
+            raise ValueError("training.augmentation changes pictures, and modality is 'text'. Remove it")
         if self.frozen and self.training.augmentation != Augmentation():
             raise ValueError(
                 "training.augmentation changes pictures, and a frozen encoder learns on their embeddings. "
                 "Remove it, or set frozen = false"
             )
-        if self.head == "logistic" and (self.ordinal or not self.frozen):
+        if self.head in ("logistic", "kernel") and (self.ordinal or not self.frozen):
             what = "ordinal = true" if self.ordinal else "frozen = false"
             raise ValueError(f"{what} needs the training loop. Set head = 'linear' or 'mlp'")
+        return self
+
+
+class Recurrent(Spec):
+    """Words of a vocabulary under stacked LSTM or GRU layers, trained from scratch."""
+
+    kind: Literal["recurrent"] = "recurrent"
+    cleaning: Cleaning = Field(default=Cleaning(), description="What is done to a text before it is read.")
+    max_tokens: Count = Field(default=64, description="A longer text is cut.")
+    min_posts: Count = Field(default=2, description="A word must stand in so many posts to be known.")
+    max_words: Count = Field(default=20_000, description="Words that are known, at most.")
+    embedding: Count = Field(default=64, description="Width of a word's embedding.")
+    cell: Literal["lstm", "gru"] = Field(default="lstm", description="The kind of the layers.")
+    hidden: Count = Field(default=64, description="Width of each layer, in each direction.")
+    layers: Count = Field(default=2, description="Layers, one upon the other.")
+    bidirectional: bool = Field(default=True, description="Read texts from both ends.")
+    pooling: Literal["last", "mean", "max"] = Field(
+        default="max", description="The last state, or the mean or maximum over the words."
+    )
+    dropout: Share = Field(default=0.3, description="Share of the features that is dropped between layers.")
+    ordinal: bool = Field(default=False, description="The classes are ordered: a cumulative link at the end.")
+    training: Training = Field(default=Training(patience=3), description="How it learns.")
+
+    @model_validator(mode="after")
+    def _reads_no_pictures(self) -> "Recurrent":
+        if self.training.augmentation != Augmentation():
+            raise ValueError("training.augmentation changes pictures, and a recurrent net reads texts. Remove it")
         return self
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, model_validator
 
 from siaga.schema.base import Class, Probability, Seed, Share, Spec
 
-LooksLike = Literal["flood-triage", "digits", "cifar100", "image-sentiment"]
+LooksLike = Literal["flood-triage", "digits", "cifar100", "image-sentiment", "disaster-tweets", "hateful-memes"]
 
 
 class Columns(Spec):
@@ -81,10 +81,11 @@ class ArraysSource(Files):
 class SyntheticSource(Spec):
     """Seeded look-alikes of a system's data; made, not read.
 
-    Floods are posts in Indonesian with drawn pictures. The others are pictures alone: digits of 28 × 28 pixels; things
-    of 32 × 32, a hundred classes in twenty superclasses (the field `coarse_label`); scenes of five moods, 96 × 96, with
-    the field `confidence`. What is not set has the defaults below for floods, and for the others neither flaws nor
-    unlabelled posts.
+    Floods are posts in Indonesian with drawn pictures. Pictures alone: digits of 28 × 28 pixels; things of 32 × 32, a
+    hundred classes in twenty superclasses (the field `coarse_label`); scenes of five moods, 96 × 96, with the field
+    `confidence`. Texts alone: English tweets with the words of disasters, "1" for real ones, with the fields `keyword`
+    and `location`. Memes, 96 × 96, are harmful by what text and picture say together. What is not set has the defaults
+    below for floods, and for the others neither flaws nor unlabelled posts.
     """
 
     kind: Literal["synthetic"] = "synthetic"
@@ -94,10 +95,12 @@ class SyntheticSource(Spec):
         default=600, description="Unlabelled posts to make; not set: 0 but for floods."
     )
     classes: Annotated[int, Field(ge=2, le=100)] = Field(
-        default=100, description="Classes, at most: the first ones; floods always have their two."
+        default=100, description="Classes, at most: the first ones; floods, tweets and memes always have their two."
     )
     info_share: Probability = Field(default=0.3, description="Share of INFO among floods.")
-    missing_text: Share = Field(default=0.05, description="Share of floods without text.")
+    missing_text: Share = Field(
+        default=0.05, description="Share of floods, or memes, without text; not set: 0 but for floods."
+    )
     missing_image: Share = Field(default=0.1, description="Share of posts without image; not set: 0 but for floods.")
     noise: Share = Field(
         default=0.2,
@@ -109,7 +112,7 @@ class SyntheticSource(Spec):
     @classmethod
     def _has_flaws_by_default_only_as_floods(cls, values: object) -> object:
         if isinstance(values, dict) and values.get("looks_like", "flood-triage") != "flood-triage":
-            return {"unlabelled": 0, "missing_image": 0.0, "noise": 0.0, **values}
+            return {"unlabelled": 0, "missing_text": 0.0, "missing_image": 0.0, "noise": 0.0, **values}
         return values
 
 

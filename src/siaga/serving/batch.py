@@ -26,7 +26,8 @@ def write_output(predictions: Iterable[Prediction], output: str) -> None:
     """Write predictions to `output` (`.jsonl`, `.csv`, `.parquet`), or as JSON lines to stdout for `-`.
 
     The file appears when the last prediction is in it, never before. In CSV, a text that a spreadsheet could take
-    for a formula gets an apostrophe in front; `read_output` takes it off again, other readers do not.
+    for a formula gets an apostrophe in front; `read_output` takes it off again, other readers do not. Explanations go
+    into JSON lines alone.
     """
     if output == "-":
         for prediction in predictions:
@@ -61,19 +62,27 @@ def read_output(path: Path) -> Iterator[Prediction]:
         raise DataError(f"{path} does not hold predictions of siaga: {error}. Predict again.") from None
 
 
-def check_output(output: str) -> None:
-    """Raise DataError, before any work is done, if no file can be written to `output`."""
+def check_output(output: str, *, explained: bool = False) -> None:
+    """Raise DataError, before any work is done, if no file can be written to `output`, or none with explanations."""
     path = Path(output)
     if output != "-" and path.suffix not in FORMATS:
         hint = did_you_mean(path.suffix, FORMATS)
         raise DataError(f"{path} has no suffix that can be written.{hint} Choose one of {', '.join(FORMATS)}.")
     if path.is_dir():
         raise DataError(f"{path} is a folder. Give the name of a file.")
+    if explained and output != "-" and path.suffix != ".jsonl":
+        raise DataError(f"{path} is a table, and no place for explanations. Write a .jsonl file, or - for stdout.")
 
 
 def to_json(prediction: Prediction) -> str:
-    """Return a prediction as one line of JSON (ASCII, so that no text can break a line)."""
-    return json.dumps(asdict(prediction), ensure_ascii=True)
+    """Return a prediction as one line of JSON (ASCII, so that no text can break a line).
+
+    `explanation` is a key where there is one.
+    """
+    values = asdict(prediction)
+    if prediction.explanation is None:
+        del values["explanation"]
+    return json.dumps(values, ensure_ascii=True)
 
 
 def guarded(cell: Cell) -> Cell:

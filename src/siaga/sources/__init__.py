@@ -58,8 +58,8 @@ def read_posts(
     missing. `demands` are the parts of a post ("text", "id", …) whose named column must be there; all when None.
     Image paths are relative to the table's folder (stdin: the current one).
     """
-    from siaga.sources.reading import PARTS, Reading
+    from siaga.sources.reading import ALL_PARTS, Reading
     from siaga.sources.table import read_table
 
-    reading = Reading(columns, labels, demands=PARTS if demands is None else demands)
+    reading = Reading(columns, labels, demands=ALL_PARTS if demands is None else demands)
     return read_table("-" if path == "-" else Path(path), reading, quarantine=quarantine)

@@ -9,6 +9,7 @@ from siaga.schema import Columns, Files
 from siaga.sources.rows import Row, Rows
 
 PARTS = ("id", "text", "image", "label", "time", "event", "language", "lon", "lat")
+ALL_PARTS = (*PARTS, "fields")
 ROWS_TO_FIND_COLUMNS = 1_000
 SAME_NAMES = Columns()
 
@@ -26,7 +27,7 @@ class Reading:
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     image_root: Path | None = None
     name: str | None = None
-    demands: Collection[str] = PARTS
+    demands: Collection[str] = ALL_PARTS
 
     def column(self, part: str) -> str:
         """Return the column that holds a part of a post: the named one, or the one of the same name."""
@@ -39,7 +40,7 @@ class Reading:
         named = [part for part in PARTS if part in self.demands and getattr(self.columns, part) is not None]
         return {
             **{self.column(part): _setting(part) for part in named if part != "label" or self.reads_labels},
-            **dict.fromkeys(self.columns.fields, "source.columns.fields"),
+            **dict.fromkeys(self.columns.fields if "fields" in self.demands else (), "source.columns.fields"),
             **dict.fromkeys(self.where, "source.where"),
         }
 
@@ -51,7 +52,7 @@ class Reading:
     @property
     def wanted(self) -> frozenset[str]:
         """All columns that are read where they are there."""
-        return frozenset([*self.demanded, *map(self.column, PARTS)])
+        return frozenset([*self.demanded, *self.columns.fields, *map(self.column, PARTS)])
 
 
 def named_paths(spec: Files) -> dict[str, Path]:

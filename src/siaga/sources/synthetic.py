@@ -13,12 +13,15 @@ from siaga.schema import SyntheticSource
 def make_posts(spec: SyntheticSource) -> dict[str, Iterator[Post]]:
     """Return "posts" and, where asked for, "unlabelled"; each post is made when its turn comes.
 
-    What was said of a post together with its label (its fields) is missing where the label is.
+    What was said of a post together with its label (its fields, but those of a tweet) is missing where the label is.
     """
     parts = {"posts": _make(spec, spec.posts, "post", np.random.default_rng([spec.seed, 0]))}
     if spec.unlabelled:
         posts = _make(spec, spec.unlabelled, "unlabelled", np.random.default_rng([spec.seed, 1]))
-        parts["unlabelled"] = (replace(post, label=None, fields={}) for post in posts)
+        said_without_label = spec.looks_like == "disaster-tweets"
+        parts["unlabelled"] = (
+            replace(post, label=None, fields=post.fields if said_without_label else {}) for post in posts
+        )
     return parts
 
 
@@ -40,5 +43,13 @@ def _make(spec: SyntheticSource, count: int, name: str, rng: np.random.Generator
             from siaga.sources.moods import make_moods
 
             return make_moods(spec, count, name, rng)
+        case "disaster-tweets":
+            from siaga.sources.alerts import make_alerts
+
+            return make_alerts(spec, count, name, rng)
+        case "hateful-memes":
+            from siaga.sources.memes import make_memes
+
+            return make_memes(spec, count, name, rng)
         case _:
             assert_never(spec.looks_like)

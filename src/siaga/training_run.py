@@ -1,0 +1,196 @@
+"""One training run while it goes on: posts in splits, a fitted and measured classifier, a folder that is filled."""
+
+import json
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TypeVar
+
+from siaga.bundle import CHUNK, Bundle, build_classifier, load_bundle, save_bundle, seal_bundle
+from siaga.dataset import Dataset, build_dataset, gather
+from siaga.environment import environment
+from siaga.errors import RecipeError, did_you_mean
+from siaga.evaluation.insight import with_insight
+from siaga.evaluation.outcomes import superclasses_of
+from siaga.evaluation.page import write_page
+from siaga.evaluation.predictions import write_predictions
+from siaga.evaluation.report import Report, evaluate
+from siaga.files import write_text
+from siaga.models.baselines import baseline_answers
+from siaga.models.classifier import Classifier, Hear, Progress, silent
+from siaga.post import Post, Prediction
+from siaga.quarantine import Quarantine
+from siaga.recipe import tables_in, to_table, to_toml
+from siaga.run_folder import check_same_data
+from siaga.schema import GroupedSplit, Recipe
+from siaga.sources import read_source
+
+T = TypeVar("T")
+
+
+def prepare(recipe: Recipe, *, quarantine: Quarantine) -> Dataset:
+    """Return the recipe's posts in splits.
+
+    Raises DataError for what cannot be trained on, and RecipeError where the recipe names a class that is not there.
+    """
+    pool = gather(read_source(recipe.source, quarantine=quarantine), quarantine)
+    dataset = build_dataset(
+        pool, split=recipe.split, selection=recipe.selection, classes=recipe.classes, seed=recipe.seed
+    )
+    _check_named(recipe, dataset.classes)
+    _superclasses(recipe, dataset)
+    return dataset
+
+
+@dataclass
+class Run:
+    """The folder that is filled, and what was heard so far."""
+
+    recipe: Recipe
+    folder: Path
+    progress: Progress
+    quarantine: Quarantine
+    events: list[Mapping[str, object]] = field(default_factory=list)
+    seconds: dict[str, float] = field(default_factory=dict)
+
+    def finish(self) -> Report:
+        """Read, fit, measure and write everything; return the report."""
+        dataset = self._timed("prepare", lambda: prepare(self.recipe, quarantine=self.quarantine))
+        if self.progress.checkpoints is not None:
+            check_same_data(self.progress.checkpoints, dataset.facts["hash"])
+        self._hear({"step": "split", **{name: len(posts) for name, posts in dataset.splits().items()}})
+        bundle = self._timed("fit", lambda: self._fit(dataset))
+        predictions = self._timed("predict", lambda: predict(bundle, dataset.test, self._hear))
+        alternatives = (
+            self._timed("alternatives", lambda: self._alternatives(dataset)) if self.recipe.alternatives else {}
+        )
+        baselines = self._timed("baselines", lambda: _baselines(dataset, self.recipe))
+        return self._timed("evaluate", lambda: self._measure(bundle, dataset, predictions, (baselines, alternatives)))
+
+    def _fit(self, dataset: Dataset) -> Bundle:
+        """Fit, save, and return the bundle as it loads from disk, so that what is measured is what is shipped."""
+        classifier = self._fitted(self.recipe, dataset, replace(self.progress, hear=self._hear))
+        folder = self.folder / "bundle"
+        save_bundle(Bundle(self.recipe, classifier), folder)
+        return load_bundle(folder)
+
+    def _alternatives(self, dataset: Dataset) -> dict[str, list[Prediction]]:
+        """Return what each alternative, fitted on the same posts, answers on the test posts."""
+        answers = {}
+        for name, spec in self.recipe.alternatives.items():
+            recipe = self.recipe.model_copy(update={"model": spec})
+            heard = replace(self.progress, hear=self._hear).within(alternative=name)
+            bundle = Bundle(recipe, self._fitted(recipe, dataset, heard))
+            answers[name] = predict(bundle, dataset.test, silent)
+        return answers
+
+    def _fitted(self, recipe: Recipe, dataset: Dataset, progress: Progress) -> Classifier:
+        return build_classifier(recipe).fit(
+            dataset.train,
+            validation=dataset.validation,
+            unlabelled=dataset.unlabelled,
+            classes=dataset.classes,
+            progress=progress,
+        )
+
+    def _measure(
+        self,
+        bundle: Bundle,
+        dataset: Dataset,
+        predictions: Sequence[Prediction],
+        others: tuple[Mapping[str, Sequence[Prediction]], Mapping[str, Sequence[Prediction]]],
+    ) -> Report:
+        facts = {
+            "data": {**dataset.facts, "quarantine": dict(self.quarantine.counts)},
+            "environment": environment(),
+            "seconds": dict(self.seconds),
+            "events": [event for event in self.events if event["step"] != "pseudo_label"],
+            "recipe_toml": to_toml(self.recipe),
+            "superclasses": _superclasses(self.recipe, dataset),
+        }
+        recipe = with_classes(self.recipe, bundle.classes)
+        baselines, alternatives = others
+        report = evaluate(
+            dataset.test, predictions, recipe=recipe, baselines=baselines, facts=facts, alternatives=alternatives
+        )
+        report = with_insight(report, bundle.classifier, dataset.test, recipe=recipe)
+        group = self.recipe.split.column if isinstance(self.recipe.split, GroupedSplit) else None
+        write_predictions(self.folder / "predictions.parquet", dataset.test, predictions, group=group)
+        report.write(self.folder / "report.json")
+        write_page(report, self.folder / "report.html", posts=dataset.test, predictions=predictions)
+        seal_bundle(bundle, self.folder / "bundle", report=report.to_dict())
+        self._write_records()
+        return report
+
+    def _write_records(self) -> None:
+        write_text(self.folder / "recipe.toml", to_toml(self.recipe))
+        pseudo = [event for event in self.events if event["step"] == "pseudo_label"]
+        others = [event for event in self.events if event["step"] not in ("pseudo_label", "augmented")]
+        _write_lines(self.folder / "metrics.jsonl", others)
+        if pseudo:
+            _write_lines(self.folder / "pseudo_labels.jsonl", pseudo)
+        self.quarantine.write(self.folder / "quarantine.jsonl")
+
+    def _hear(self, event: Mapping[str, object]) -> None:
+        if event["step"] != "batch":
+            self.events.append(event)
+        self.progress(event)
+
+    def _timed(self, step: str, work: Callable[[], T]) -> T:
+        started = time.perf_counter()
+        self._hear({"step": "start", "what": step})
+        result = work()
+        self.seconds[step] = time.perf_counter() - started
+        return result
+
+
+def predict(bundle: Bundle, posts: Sequence[Post], progress: Hear) -> list[Prediction]:
+    """Return the answers on posts, telling `progress` how far they are."""
+    predictions: list[Prediction] = []
+    for prediction in bundle.predict_stream(posts):
+        predictions.append(prediction)
+        if len(predictions) % CHUNK == 0 or len(predictions) == len(posts):
+            progress({"step": "predict", "done": len(predictions), "total": len(posts)})
+    return predictions
+
+
+def plain_prediction(post: Post, row: list[float], classes: Sequence[str]) -> Prediction:
+    """Return the prediction of a baseline, which decides for the most probable class."""
+    best = max(range(len(row)), key=row.__getitem__)
+    return Prediction(post.id, classes[best], row[best], dict(zip(classes, row, strict=True)), used=())
+
+
+def with_classes(recipe: Recipe, classes: Sequence[str]) -> Recipe:
+    """Return a recipe that names the classes in the order of the columns."""
+    return recipe.model_copy(update={"classes": tuple(classes)})
+
+
+def _check_named(recipe: Recipe, classes: Sequence[str]) -> None:
+    """Raise RecipeError where `positive`, a cost or a threshold names a class that is not there."""
+    tables = [part for part in tables_in(to_table(recipe)) if part.get("kind") == "self_training"]
+    thresholds = [name for part in tables for name in part["thresholds"]]
+    for name in [*([recipe.positive] if recipe.positive else []), *recipe.decision.costs, *thresholds]:
+        if name not in classes:
+            hint = did_you_mean(name, classes)
+            raise RecipeError(f"The recipe names the class {name!r}.{hint} The classes are: {', '.join(classes)}.")
+
+
+def _superclasses(recipe: Recipe, dataset: Dataset) -> dict[str, str]:
+    """Return the superclass of each class, if the recipe names them; raises DataError where the posts do not."""
+    field = recipe.evaluation.superclass
+    return superclasses_of([*dataset.train, *dataset.validation, *dataset.test], field) if field else {}
+
+
+def _baselines(dataset: Dataset, recipe: Recipe) -> dict[str, list[Prediction]]:
+    """Return what the baselines answer on the test posts."""
+    classes = dataset.classes
+    answers = baseline_answers(dataset.train, dataset.test, classes=classes, seed=recipe.seed)
+    return {
+        name: [plain_prediction(post, row, classes) for post, row in zip(dataset.test, rows.tolist(), strict=True)]
+        for name, rows in answers.items()
+    }
+
+
+def _write_lines(path: Path, events: Iterable[Mapping[str, object]]) -> None:
+    write_text(path, "".join(json.dumps(event, ensure_ascii=True) + "\n" for event in events))
