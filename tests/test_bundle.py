@@ -136,6 +136,26 @@ def test_a_missing_a_foreign_and_a_linked_file_are_refused_by_name(copy: Path) -
         load_bundle(copy)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("prior.json", "3"),
+        ("prior.json", '[["INFO", 0.5], ["INFO", 0.5]]'),
+        ("prior.json", '[["INFO", NaN], ["NO_INFO", 0.5]]'),
+        ("prior.json", '[["INFO", "0.5"], ["NO_INFO", 0.5]]'),
+        ("temperature.json", "[]"),
+        ("temperature.json", "-1"),
+    ],
+)
+def test_what_a_bundle_says_of_classes_is_checked_though_the_seal_is_whole(copy: Path, name: str, content: str) -> None:
+    bundle = load_bundle(copy)
+    [path, *_] = sorted((copy / "model").rglob(name))
+    path.write_text(content)
+    seal_bundle(bundle, copy)
+    with pytest.raises(BundleError, match=name):
+        load_bundle(copy)
+
+
 def test_a_folder_that_is_no_bundle_or_of_another_schema_is_refused(copy: Path, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="is not a bundle"):
         load_bundle(tmp_path)

@@ -389,6 +389,7 @@ def test_contradictory_duplicates_are_listed_and_stay_together() -> None:
         assert any({"x", "y"} <= ids(part) for part in dataset.splits().values())
         found = dataset.facts["duplicates"]["contradictory"]
         assert [sorted(post["id"] for post in group["posts"]) for group in found["listed"]] == [["x", "y"]]
+        assert "1 group of equal posts carry different labels; see `siaga describe`." in dataset.facts["notes"]
 
 
 def test_20_000_texts_take_seconds() -> None:

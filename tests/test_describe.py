@@ -256,6 +256,15 @@ def test_rare_missing_and_uneven_classes_are_findings() -> None:
     assert not found(description, "Few posts in test")
 
 
+def test_a_post_without_text_is_judged_by_its_image_only_where_there_are_images() -> None:
+    given = [*texts("a b", "c d"), Post("blank", fields={"keyword": "x"}, label="a")]
+    [said] = found(describe({"posts": given}), "no text")
+    assert "image" not in said
+    pictured = [*given, Post("picture", label="a", image=png(8, 8))]
+    [said] = found(describe({"posts": pictured}), "no text")
+    assert said.endswith("They are judged by their image alone.")
+
+
 def test_no_labels_one_label_and_some_labels_are_findings() -> None:
     assert found(describe({"posts": texts("x", label=None)}), "No post has a label")
     assert found(describe({"posts": texts("x", "y")}), "Every labelled post is of the class a")

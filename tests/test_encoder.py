@@ -19,7 +19,7 @@ from siaga.features.embeddings import Embeddings
 from siaga.features.encoders import ImageReader, TextReader
 from siaga.features.images import read_image
 from siaga.features.weights import find_weights, fingerprint
-from siaga.models.classifier import Progress, silent
+from siaga.models.classifier import Progress, build_model, silent
 from siaga.models.encoder import EncoderClassifier
 from siaga.post import Picture, Pixels, Post
 from siaga.schema import Encoder
@@ -308,6 +308,11 @@ def lack_a_layer(folder: Path) -> None:
     save_file(kept, folder / "model.safetensors", metadata={"format": "pt"})
 
 
+def set_positions(folder: Path, value: object) -> None:
+    path = folder / "config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), "max_position_embeddings": value}))
+
+
 def hold_a_nan(folder: Path) -> None:
     from safetensors.torch import load_file, save_file
 
@@ -327,6 +332,8 @@ def hold_a_nan(folder: Path) -> None:
         (lambda folder: (folder / "config.json").unlink(), "config.json is missing"),
         (lambda folder: (folder / "model.safetensors").rename(folder / "model.bin"), r"\*.safetensors is missing"),
         (lambda folder: (folder / "tokenizer.json").unlink(), "cannot be used as an encoder"),
+        (lambda folder: set_positions(folder, "many"), "cannot be used as an encoder"),
+        (lambda folder: [path.unlink() for path in folder.glob("tokenizer*")], "its tokenizer knows no words"),
         (shutil.rmtree, "does not exist|on this machine"),
     ],
 )
@@ -344,6 +351,45 @@ def test_an_encoder_of_the_other_modality_is_said(folders: dict[str, Path]) -> N
         spec = Encoder.model_validate({"modality": modality, "weights": str(folders[name])})
         with pytest.raises(DataError, match=r"preprocessor_config\.json|cannot be used as an encoder"):
             EncoderClassifier(spec).fit(TRAIN)
+
+
+@pytest.mark.parametrize(
+    ("changes", "image_size"),
+    [
+        ({"image_std": [0.5]}, None),
+        ({"image_mean": ["a", 0.5, 0.5]}, None),
+        ({"size": {"height": -1, "width": -1}}, None),
+        ({"size": 0}, None),
+        ({"crop_size": [1]}, None),
+        ({}, 7),
+    ],
+)
+def test_pictures_that_cannot_be_prepared_for_an_encoder_are_said(
+    changes: dict[str, object], image_size: int | None, tmp_path: Path
+) -> None:
+    folder = tiny_image_encoder(tmp_path / "w", architecture="vit")  # Of patches of 8 × 8 pixels.
+    path = folder / "preprocessor_config.json"
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+    for tuned in ({}, {"frozen": False, "head": "linear"}) if "crop_size" not in changes else ({},):
+        spec = {"modality": "image", "weights": str(folder), "image_size": image_size, **tuned}
+        with pytest.raises(DataError, match=r"cannot be used as an encoder|does not (read pictures|say how large)"):
+            build_model(Encoder.model_validate(spec)).fit(TRAIN[:20])
+
+
+@pytest.mark.parametrize("frozen", [True, False])
+def test_an_encoder_that_was_not_made_for_the_modality_alone_is_said(frozen: bool, tmp_path: Path) -> None:
+    from transformers import T5Config, T5Model
+
+    text, other = tiny_text_encoder(tmp_path / "text"), tmp_path / "t5"
+    shutil.copy(tiny_image_encoder(tmp_path / "image") / "preprocessor_config.json", text)
+    T5Model(T5Config(vocab_size=200, d_model=8, d_kv=4, d_ff=8, num_layers=1, num_heads=2)).save_pretrained(other)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        shutil.copy(text / name, other)
+    head = "logistic" if frozen else "linear"
+    for modality, folder in (("image", text), ("text", other)):
+        spec = Encoder.model_validate({"modality": modality, "weights": str(folder), "frozen": frozen, "head": head})
+        with pytest.raises(DataError, match=f"is no encoder of {modality}s alone"):
+            build_model(spec).fit(TRAIN[:20])
 
 
 FROM_THE_HUB = """

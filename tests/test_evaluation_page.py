@@ -248,7 +248,9 @@ def explained(posts: list[Post], predictions: list[Prediction]) -> tuple[str, Re
     worst = {post.id: post for post in posts}[report.top_losses[0]["id"]]
     words = [Word("post", 0, 4, 2.0), Word((worst.text or "")[5:], 5, len(worst.text or ""), -1.0)]
     patches = [Patch(0.0, 0.0, 0.5, 1.0, -0.3), Patch(0.5, 0.0, 1.0, 1.0, 0.001)]
-    found = Explanation("INFO", 0.9, words, 1, patches, {"text": 1.5, "image": -0.75}, {"text": 0.5})
+    found = Explanation(
+        "INFO", 0.9, words, 1, patches, {"text": 1.5, "image": -0.75}, {"text": 0.5}, dict.fromkeys(worst.fields, 3.0)
+    )
     ids = [post.id for post in posts]
     points = [[float(i % 7), float(i)] for i in range(len(ids))]
     drawn = [{"name": name, "n": len(ids), "ids": ids, "points": points, "reason": ""} for name in ("", "a <b>")]
@@ -259,7 +261,7 @@ def explained(posts: list[Post], predictions: list[Prediction]) -> tuple[str, Re
 
 def test_an_explained_post_shows_which_words_patches_and_members_speak_for_the_answer() -> None:
     posts, predictions = judged(30)
-    posts = [replace(post, image=picture()) for post in posts]
+    posts = [replace(post, image=picture(), fields={"keyword": "<b>" * 9}) for post in posts]
     page, report = explained(posts, predictions)
     losses = page[page.index('<section id="losses"') : page.index('<section id="calibration"')]
     name = report.top_losses[0]["id"]
@@ -271,7 +273,11 @@ def test_an_explained_post_shows_which_words_patches_and_members_speak_for_the_a
     assert re.search(r'<span class="against" style="--s:0.25" title="-1\.000">\d+<sup>−</sup></span>', card)
     assert re.findall(r'<rect class="(\w+)" x="(\S+)"', card) == [("against", "0.000")]
     bars = re.findall(r'<span>([^<]+)</span><i><b class="(\w*)" style="--s:.7;width:(\S+)%">', card)
-    assert bars == [("text", "for", "50.0"), ("image", "against", "25.0"), ("member text", "for", "16.7")]
+    keyword = f"keyword: {'&lt;b&gt;' * 7}&lt;b…"
+    assert bars == [
+        *(("text", "for", "25.0"), ("image", "against", "12.5")),
+        *((keyword, "for", "50.0"), ("member text", "for", "8.3")),
+    ]
     assert losses.count('class="heat"') == 1
     assert "The first" not in page_of(posts, predictions)
 

@@ -178,6 +178,32 @@ def test_a_post_that_nothing_can_be_read_of_has_an_empty_explanation(linear: Cla
         assert found == Explanation(found.label, float(linear.predict_proba([post]).max()))
 
 
+def test_a_field_that_is_read_has_an_effect_and_one_that_is_not_is_left_out() -> None:
+    spec = Linear(fields=("text", "keyword"), characters=False, min_posts=1)
+    keywords = {"INFO": "flood", "NO_INFO": "film"}
+    taught = [
+        Post(str(i), text="entah", label=label, fields={"keyword": keywords[label], "place": label})
+        for i, label in enumerate(["INFO", "NO_INFO"] * 10)
+    ]
+    model = build_model(spec).fit(taught)
+    post = Post("1", text="entah", fields={"keyword": "flood", "place": "INFO", "url": " "})
+    found = explain(model, post, label="INFO")
+    emptied = Post("1", text="entah", fields={"keyword": ""})
+    assert found.fields == {"keyword": pytest.approx(odds(model, post, "INFO") - odds(model, emptied, "INFO"))}
+    assert found.fields["keyword"] > 0.1
+    alone = explain(model, Post("1", fields={"keyword": "flood"}), label="INFO")
+    assert (list(alone.fields), alone.modalities, alone.words) == (["keyword"], {}, [])
+    said = in_words(Prediction("1", "INFO", 0.75, {}, ("text",), explanation=asdict(alone)))
+    assert "\nfields\n" in said
+
+
+def test_an_effect_below_a_hundredth_keeps_its_digits_and_a_joined_emoji_stays_one() -> None:
+    found = Explanation("x", 0.5, [Word("👨\u200d👩\u202e", 0, 4, 0.1)], 1, [Patch(0, 0, 1, 1, 0.0042)])
+    said = in_words(Prediction("1", "x", 0.5, {}, ("image",), explanation=asdict(found)))
+    assert "strongest patch 0.0042" in said
+    assert "👨\u200d👩�" in said
+
+
 def test_an_unknown_class_is_refused_with_a_hint(linear: Classifier) -> None:
     with pytest.raises(DataError, match=r"does not know the class 'INFOS'\. Did you mean 'INFO'"):
         explain(linear, Post("1", text="a"), label="INFOS")
@@ -193,5 +219,5 @@ def test_in_words_the_strongest_part_stands_first_with_its_sign() -> None:
     assert rows == [
         *("words", f"-2.00 {'-' * 24} banjir�", f"+1.00 {'+' * 12} biasa", "+0.10 + biasa", ""),
         *("modalities", f"+1.00 {'+' * 24} text", ""),
-        *("picture, strongest patch 2.00", "++ -", "--"),
+        *("picture, strongest patch 2", "++ -", "--"),
     ]

@@ -107,6 +107,53 @@ def test_posts_are_held_out_from_members_that_learn_their_features_alone() -> No
     assert model._shown("text", features, held_out).seen.all()
 
 
+def test_of_whatever_share_is_held_out_members_and_head_learn_from_posts_of_their_own() -> None:
+    net = Convnet(image_size=8, net=Plain(dense=(4,)), training=Training(epochs=1))
+    posts = made_posts(60)
+    copies = [Post(f"c{i}", text=post.text).with_pseudo_label("INFO") for i, post in enumerate(posts) if post.text]
+    for share in (0.01, 0.99):
+        model = FeatureFusionClassifier(fused({"text": TEXT, "image": net}, held_out=share))
+        held_out = model._held_out([*posts, *copies])
+        assert 0 < held_out[:60].sum() < 60
+        inside, outside = (
+            {
+                post.text
+                for post, is_out in zip([*posts, *copies], held_out, strict=True)
+                if post.text and is_out == side
+            }
+            for side in (False, True)
+        )
+        assert not inside & outside
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [
+        {"width": [2.0, 2.0]},
+        {"width": np.inf},
+        {"mean": [0.0, 0.0, 0.0]},
+        {"scale": [[1.0, 1.0]]},
+        {"directions": [[1.0], [1.0]]},
+        {"mean": ["a", "b"]},
+    ],
+)
+def test_columns_that_were_tampered_with_are_refused(arrays: dict[str, object], tmp_path: Path) -> None:
+    path = tmp_path / "block.npz"
+    good = {"width": 2.0, "mean": [0.0, 0.0], "scale": [1.0, 1.0]}
+    for changed in (good, {**good, **arrays}):
+        plain = {name: np.array(each) for name, each in changed.items()}
+        typed = {name: each if each.dtype.kind == "U" else each.astype(np.float32) for name, each in plain.items()}
+        np.savez(path, allow_pickle=False, **typed)
+        if changed is good:
+            assert Block(reduced=None).load(path).width == 2
+            continue
+        with pytest.raises(BundleError, match="does not describe columns"):
+            Block(reduced=None).load(path)
+    path.write_bytes(path.read_bytes()[:-40])  # The zip's directory is torn off.
+    with pytest.raises(BundleError, match="does not describe columns"):
+        Block(reduced=None).load(path)
+
+
 def test_it_is_known_whose_features_are_learned_from_labels() -> None:
     frozen = Encoder(modality="text", weights="x", head="mlp")
     tuned = frozen.model_copy(update={"frozen": False})

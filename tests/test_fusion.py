@@ -5,7 +5,7 @@ import pytest
 
 from siaga.models.classifier import Prior
 from siaga.models.combiner import Combiner
-from siaga.models.folds import NO_FOLD, fold_of_each
+from siaga.models.folds import NO_FOLD, fold_of_each, left_out
 from siaga.models.fusion import FusionClassifier
 from siaga.post import Pixels, Post
 from siaga.schema import Fusion, Linear
@@ -73,6 +73,18 @@ def test_a_pseudo_labelled_post_trains_the_members_and_never_the_combiner() -> N
     asked = [Post("1", text="banjir")]
     before, after = (FusionClassifier(spec).fit(known).answer(asked) for known in (posts, [*posts, *wrong]))
     assert after.members["words"][0, 0] < before.members["words"][0, 0]
+
+
+def test_a_pseudo_labelled_copy_does_not_train_where_its_post_is_asked() -> None:
+    posts = made_posts(60)
+    texts = [post.text for post in posts if post.text][:4]
+    copies = [Post(f"c{i}", text=f" {text}!").with_pseudo_label("INFO") for i, text in enumerate(texts)]
+    fold = fold_of_each([*copies, Post("c", text="lain").with_pseudo_label("INFO"), *posts], folds=3, seed=0)
+    assert not any(left_out(fold, number)[4] for number in range(3))
+    for i, text in enumerate(texts):
+        [own] = {fold[5 + row] for row, post in enumerate(posts) if post.text == text}
+        assert [bool(left_out(fold, number)[i]) for number in range(3)] == [number == own for number in range(3)]
+        assert fold[i] < NO_FOLD
 
 
 def test_posts_of_the_same_pixels_share_a_fold() -> None:

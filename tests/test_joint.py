@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from pydantic import ValidationError
 from torch import Tensor, nn
 
+from siaga.errors import BundleError
 from siaga.models.classifier import Classifier, Features, Progress, build_model
 from siaga.models.encoder import EncoderClassifier
 from siaga.models.joint_net import JointNet, SideBySide, Widths
@@ -269,6 +270,29 @@ def test_a_joint_net_of_encoders_answers_where_their_weights_are_not(
     monkeypatch.setenv("SIAGA_CACHE", str(tmp_path / "elsewhere"))
     loaded = build_model(joint(frozen)).load(tmp_path / "saved")
     np.testing.assert_allclose(loaded.predict_proba(asked), model.predict_proba(asked), atol=1e-6)
+
+
+def test_a_joint_net_that_was_tampered_with_is_refused(encoders: dict[str, ModelSpec], tmp_path: Path) -> None:
+    frozen = {name: spec.model_copy(update={"frozen": True, "head": "logistic"}) for name, spec in encoders.items()}
+    build_model(joint(frozen)).fit(made_posts(20)).save(tmp_path)
+    for place in ("joint.json", "towers/text/width.json"):
+        path = tmp_path / place
+        whole = path.read_text()
+        for good, bad in (
+            ("[0, 1]", "[0, 7]"),
+            ("[0, 1]", "[[0], [1]]"),
+            ("[0, 1]", "[0, Infinity]"),
+            ('"text"', '"../text"'),
+            ("32", "Infinity"),
+            ("32", "1e99"),
+            ("32", "-1"),
+        ):
+            if good in whole:
+                path.write_text(whole.replace(good, bad))
+                with pytest.raises(BundleError, match=path.name):
+                    build_model(joint(frozen)).load(tmp_path)
+        path.write_text(whole)
+    build_model(joint(frozen)).load(tmp_path)
 
 
 def test_what_cannot_learn_jointly_is_refused_with_what_to_do() -> None:

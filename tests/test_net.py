@@ -10,7 +10,7 @@ from siaga.errors import BundleError
 from siaga.models.classifier import Progress
 from siaga.models.net import NetClassifier
 from siaga.post import Post
-from siaga.schema import Augmentation, Convnet, Residual, Training
+from siaga.schema import Augmentation, Convnet, Plain, Residual, Training
 from tests.made import made_posts
 
 SPEC = Convnet(image_size=16, net=Residual(channels=(8, 16)), training=Training(epochs=6, batch_size=32, patience=4))
@@ -135,3 +135,9 @@ def test_a_changed_net_is_refused(tmp_path: Path) -> None:
     (tmp_path / "net.safetensors").write_bytes(b"nothing")
     with pytest.raises(BundleError, match="does not hold the weights"):
         NetClassifier(SPEC).load(tmp_path)
+
+
+def test_a_net_without_layers_below_its_head_has_the_pixels_as_features() -> None:
+    posts = [shape_post(number) for number in range(8)]
+    model = NetClassifier(Convnet(image_size=8, net=Plain(dense=()), training=Training(epochs=1))).fit(posts)
+    assert model.features(posts)[""].rows.shape == (8, 3 * 8 * 8)

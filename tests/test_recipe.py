@@ -81,6 +81,20 @@ def test_an_override_reaches_one_setting_and_leaves_the_others() -> None:
     assert after.model_copy(update={"rounds": before.rounds, "model": before.model}) == before
 
 
+def test_an_empty_table_empties_what_it_is_laid_over() -> None:
+    overrides = ['model.fields=["text"]', "model.fill={}"]
+    changed = load_recipe("disaster-tweets", variant="study", overrides=overrides).model
+    assert isinstance(changed, Linear)
+    assert (changed.fields, changed.fill, changed.cleaning.percent_codes) == (("text",), {}, True)
+
+
+def test_a_word_that_is_none_of_the_known_ones_gets_a_suggestion() -> None:
+    with pytest.raises(RecipeError, match=r"model\.head: .*, found 'rigde'\. Did you mean 'ridge'\?"):
+        load_recipe("disaster-tweets", overrides=["model.head=rigde"])
+    with pytest.raises(RecipeError, match=r"Did you mean 'catboost'\?"):
+        load_recipe("disaster-tweets", overrides=["model.head=catbost"])
+
+
 @pytest.mark.parametrize("override", ["rounds", "=3", ""])
 def test_an_override_without_key_and_value_is_refused(override: str) -> None:
     with pytest.raises(RecipeError, match="is not key=value"):
@@ -180,3 +194,19 @@ def test_the_paths_of_a_variant_are_relative_to_the_file_as_well(tmp_path: Path)
 def test_a_fault_of_a_whole_part_is_placed_without_its_kind(tmp_path: Path) -> None:
     with pytest.raises(RecipeError, match="source: set either path"):
         load_recipe(write(tmp_path, MINIMAL.replace('path = "posts.csv"', "")))
+
+
+def test_several_variants_are_laid_one_over_the_other(tmp_path: Path) -> None:
+    path = write(tmp_path, MINIMAL + "[variants.a]\nseed = 1\nsummary = 'a'\n[variants.b]\nseed = 2\n")
+    both = load_recipe(path, variant="a,b")
+    assert (both.seed, both.summary) == (2, "a")
+    with pytest.raises(RecipeError, match="has no variant 'c'"):
+        load_recipe(path, variant="a,c")
+
+
+def test_a_space_to_be_searched_goes_with_the_kind_of_model_it_was_written_for(tmp_path: Path) -> None:
+    other = "[variants.other.model]\nkind = 'recurrent'\n[variants.same]\nseed = 1\n"
+    path = write(tmp_path, MINIMAL + "[search]\nspace = { 'model.C' = { low = 0.1, high = 1.0 } }\n" + other)
+    assert load_recipe(path).search.space.keys() == {"model.C"}
+    assert load_recipe(path, variant="same").search.space.keys() == {"model.C"}
+    assert not load_recipe(path, variant="other").search.space

@@ -180,13 +180,26 @@ def test_any_number_of_workers_gives_the_same(recipe: Recipe) -> None:
     assert [event["done"] for event in heard if event["step"] == "candidate"] == [*range(1, 22), *range(1, 22)]  # type: ignore[index]  # An event.
 
 
-def test_what_a_process_raises_is_raised_here(recipe: Recipe) -> None:
-    absent = with_settings(
-        recipe, {"model": {"kind": "encoder", "modality": "text", "weights": "/nowhere"}}, where="absent"
-    )
-    with pytest.raises(SiagaError, match="nowhere") as raised:
-        select(recipe, [Candidate("absent", absent)], options=Options(3, workers=2))
+def encoder(recipe: Recipe, weights: Path) -> Recipe:
+    """Return the recipe with an encoder of such weights."""
+    model = {"kind": "encoder", "modality": "text", "weights": str(weights)}
+    return with_settings(recipe, {"model": model}, where="deep")
+
+
+def test_what_a_process_raises_is_raised_here(recipe: Recipe, tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        (tmp_path / name).write_text("[]")
+    with pytest.raises(SiagaError, match="cannot be used as an encoder") as raised:
+        select(recipe, [Candidate("broken", encoder(recipe, tmp_path))], options=Options(3, workers=2))
     assert any("Traceback" in note for note in raised.value.__notes__)
+
+
+def test_weights_that_are_not_there_are_found_out_before_the_first_fit(recipe: Recipe, tmp_path: Path) -> None:
+    heard: list[object] = []
+    deep = Candidate("deep", encoder(recipe, tmp_path / "nowhere"))
+    with pytest.raises(DataError, match=r"'deep' cannot be fitted\. The folder of weights .*nowhere does not exist"):
+        select(recipe, [as_it_is(recipe), deep], options=ALONE, progress=heard.append)
+    assert heard == []
 
 
 def test_a_process_that_is_ended_from_outside_is_said_to_be(recipe: Recipe) -> None:
@@ -398,6 +411,36 @@ def test_the_command_prints_the_table_writes_both_files_and_says_how_to_train(tm
         "siaga train made.toml --variant words --set model.head=" in (tmp_path / "again" / "selection.html").read_text()
     )
     assert found == json.loads((tmp_path / "again" / "selection.json").read_text())
+
+
+def test_variants_are_laid_over_the_one_that_everything_starts_from(tmp_path: Path) -> None:
+    recipe_of(tmp_path, rows_of(40))
+    (tmp_path / "made.toml").write_text(
+        'name = "made"\n[source]\nkind = "synthetic"\nposts = 60\n[model]\nkind = "linear"\ncharacters = false\n'
+        f'[variants.mine.source]\nkind = "table"\npath = "{tmp_path}/train.csv"\n[variants.sgd.model]\nhead = "sgd"\n'
+    )
+    asked = ("select", "made.toml", "--folds", "2", "--workers", "1", "--json")
+    for chosen in (("--variants",), ("--variant", "sgd")):
+        done = siaga(*asked, "--heads", "ridge, svm", "--base", "mine", *chosen, "--out", chosen[-1][2:], cwd=tmp_path)
+        assert done.returncode == 0, done.stderr
+        found = {row["name"]: row["arguments"] for row in json.loads(done.stdout)["rows"]}
+        assert sorted(found) == ["majority", "ridge", "svm", "variant sgd"]
+        assert found["variant sgd"] == ["--variant", "mine,sgd"]
+    done = siaga(*asked, "--variant", "mine", "--out", "refused", cwd=tmp_path)
+    assert (done.returncode, "start from it: --base VARIANT" in done.stderr) == (1, True)
+
+
+def test_a_file_in_the_place_of_the_folder_is_found_out_before_the_first_fit(tmp_path: Path) -> None:
+    (tmp_path / "taken").write_text("mine")
+    done = siaga("select", "disaster-tweets", "--heads", "ridge", "--out", "taken", cwd=tmp_path)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "siaga: taken cannot be written: it is a file, and no folder. Choose another --out.\n"
+
+
+def test_a_correction_for_many_is_named_where_there_are_many(recipe: Recipe) -> None:
+    few, more = (select(recipe, candidates_of(recipe, heads=HEADS[:n]), options=ALONE).sentences()[1] for n in (2, 3))
+    assert few.endswith("(paired by post).")
+    assert more.endswith("(paired by post, Holm's correction for 2).")
 
 
 def test_an_interrupted_selection_leaves_nothing_behind(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Nets that read texts: batches by length, recurrent layers, and encoders that are fine-tuned."""
 
+import json
 import shutil
 from dataclasses import dataclass, replace
 from itertools import chain
@@ -18,6 +19,7 @@ from siaga.models.classifier import Progress
 from siaga.models.examples import Examples, answers
 from siaga.models.feed import Feed, single
 from siaga.models.net import NetClassifier
+from siaga.models.recurrent import RecurrentLayers
 from siaga.models.text_backbone import TextTower
 from siaga.models.tokens import PADDING, Tokens
 from siaga.models.training import train
@@ -282,3 +284,38 @@ def test_cleaning_is_what_the_recipe_says() -> None:
     readings = tower.read(posts)
     assert readings.seen.tolist() == [True, False, False]
     assert single(readings.inputs[torch.tensor([0])]).tolist() == [[1]]
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_recurrent_net_learns_in_half_precision_too(cell: str) -> None:
+    for precision in ("float16", "bfloat16"):
+        training = Training.model_validate({"epochs": 1, "precision": precision})
+        spec = Recurrent.model_validate({"cell": cell, "hidden": 4, "training": training})
+        assert np.isfinite(NetClassifier(spec).fit(made_posts(20)).predict_proba(made_posts(8))).all()
+
+
+def test_what_a_recurrent_net_drops_is_drawn_by_the_seed_and_not_by_the_cells_on_their_own() -> None:
+    layers = RecurrentLayers(Recurrent(layers=3, dropout=0.5, embedding=4, hidden=4), n_words=9)
+    assert [each.dropout for each in layers.modules() if isinstance(each, nn.RNNBase)] == [0.0] * 3
+    words, passes = torch.arange(8).view(1, 8), []
+    layers.dropout.eval()
+    for training in (True, False):
+        layers.dropout.train(training)
+        torch.manual_seed(0)
+        states: list[Tensor] = []
+        handle = layers.cells[1].register_forward_pre_hook(lambda _, inputs, to=states: to.append(inputs[0].data))
+        layers(words)
+        handle.remove()
+        passes.append(float((states[0] == 0).float().mean()))
+    assert passes[0] > 0.3
+    assert passes[1] == 0
+
+
+def test_a_text_without_a_token_is_answered_whatever_its_company(tmp_path: Path) -> None:
+    path = tiny_text_encoder(tmp_path / "bare") / "tokenizer.json"
+    facts = json.loads(path.read_text())
+    path.write_text(json.dumps({**facts, "post_processor": None}))  # So that nothing marks beginning and end.
+    model = NetClassifier(tuned(path.parent, training=Training(epochs=1))).fit(made_posts(20))
+    empty = Post("empty", text="\u200b")
+    alone, together = model.predict_proba([empty]), model.predict_proba([empty, *made_posts(4)])
+    np.testing.assert_allclose(alone, together[:1], atol=1e-5)

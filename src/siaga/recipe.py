@@ -1,5 +1,6 @@
 """Recipes: found by name or path, overridden by key, checked whole, and every fault explained at once."""
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
@@ -24,21 +25,25 @@ def load_recipe(name: str | Path, *, overrides: Sequence[str] = (), variant: str
     """Return the checked recipe of that name or path.
 
     `overrides` are `key.path=value` in TOML's notation (a bare word is a string); `variant` is one of the tables
-    under `[variants]` in the recipe, laid over it. A relative path in a recipe's file is relative to that file, one
-    in an override to the working folder. A `kind` among the overrides goes before what belongs to it. Raises
-    RecipeError naming every fault.
+    under `[variants]` in the recipe, laid over it, or several with commas between, one over the other. A relative
+    path in a recipe's file is relative to that file, one in an override to the working folder. A `kind` among the
+    overrides goes before what belongs to it. A space to be searched goes with the kind of model that it was written
+    for. Raises RecipeError naming every fault.
     """
     table, where = _read(name)
     if isinstance(name, Path) or _is_toml(str(name)):
         _anchor(table, Path(name).resolve().parent)
     variants = table.pop("variants", {})
-    if variant is not None:
-        if variant not in variants:
+    written = table
+    for each in variant.split(",") if variant is not None else []:
+        if each not in variants:
             known = ", ".join(sorted(variants)) or "none"
-            raise RecipeError(f"{where} has no variant {variant!r}.{did_you_mean(variant, variants)} It has: {known}.")
-        table = _overlay(table, variants[variant])
+            raise RecipeError(f"{where} has no variant {each!r}.{did_you_mean(each, variants)} It has: {known}.")
+        table = _overlay(table, variants[each])
     for override in sorted(overrides, key=_sets_no_kind):
         table = _overlay(table, _parse_override(override))
+    if _kind_of_model(table) != _kind_of_model(written) and table.get("search") == written.get("search"):
+        table = {key: value for key, value in table.items() if key != "search"}
     return check_recipe(table, where=where)
 
 
@@ -107,6 +112,11 @@ def to_toml(recipe: Recipe) -> str:
     return tomli_w.dumps(to_table(recipe))
 
 
+def _kind_of_model(table: Table) -> object:
+    model = table.get("model")
+    return model.get("kind") if isinstance(model, dict) else None
+
+
 def _read(name: str | Path) -> tuple[Table, str]:
     known = list_recipes()
     if isinstance(name, str) and name in known:
@@ -168,13 +178,14 @@ def _sets_no_kind(override: str) -> bool:
 
 
 def _overlay(below: Table, above: Mapping[str, Any]) -> Table:  # Any: TOML values.
-    """Lay `above` over `below`, table by table; a table of another kind starts anew."""
+    """Lay `above` over `below`, table by table; a table of another kind starts anew, and an empty one empties."""
     if "kind" in above and above["kind"] != below.get("kind"):
         return dict(above)
     merged = dict(below)
     for key, value in above.items():
         old = merged.get(key)
-        merged[key] = _overlay(old if isinstance(old, dict) else {}, value) if isinstance(value, dict) else value
+        is_laid_over = isinstance(value, dict) and value
+        merged[key] = _overlay(old if isinstance(old, dict) else {}, value) if is_laid_over else value
     return merged
 
 
@@ -195,7 +206,14 @@ def _explain(fault: Mapping[str, Any], table: Table) -> str:  # Any: pydantic's 
         case "value_error":
             return f"{place}: {fault['ctx']['error']}"
         case _:
-            return f"{place}: {fault['msg'][0].lower()}{fault['msg'][1:]}, found {fault['input']!r}"
+            return f"{place}: {fault['msg'][0].lower()}{fault['msg'][1:]}, found {fault['input']!r}{_word_meant(fault)}"
+
+
+def _word_meant(fault: Mapping[str, Any]) -> str:  # Any: as above.
+    """Suggest the word that was meant, where only some words will do."""
+    known = re.findall(r"'([^']*)'", fault["ctx"]["expected"]) if fault["type"] == "literal_error" else []
+    hint = did_you_mean(str(fault["input"]), known)
+    return f".{hint}" if hint else ""
 
 
 def _keys(location: Sequence[str | int], table: Table) -> list[str]:

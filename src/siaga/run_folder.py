@@ -114,7 +114,9 @@ def check_same_data(checkpoints: Path, data_hash: str) -> None:
 
 
 def check_no_run(out: Path) -> None:
-    """Raise DataError when `out` holds a run, whose own report would be lost."""
+    """Raise DataError when `out` holds a run, whose own report would be lost, or is no folder."""
+    if out.exists() and not out.is_dir():
+        raise DataError(f"{out} cannot be written: it is a file, and no folder. Choose another --out.")
     if (out / "recipe.toml").exists():
         raise DataError(f"{out} holds a run, with a report of its own. Choose another --out.")
 

@@ -11,11 +11,15 @@ from siaga.bundle import CHUNK, Bundle, build_classifier, load_bundle, save_bund
 from siaga.dataset import Dataset, build_dataset, gather
 from siaga.environment import environment
 from siaga.errors import RecipeError, did_you_mean
-from siaga.evaluation.insight import with_insight
+from siaga.evaluation.insight import map_of_alternative, with_insight
+from siaga.evaluation.maps import Map
 from siaga.evaluation.outcomes import superclasses_of
 from siaga.evaluation.page import write_page
 from siaga.evaluation.predictions import write_predictions
 from siaga.evaluation.report import Report, evaluate
+from siaga.extras import require
+from siaga.features.fields import HASHTAGS
+from siaga.features.weights import find_weights
 from siaga.files import write_text
 from siaga.models.baselines import baseline_answers
 from siaga.models.classifier import Classifier, Hear, Progress, silent
@@ -26,21 +30,38 @@ from siaga.run_folder import check_same_data
 from siaga.schema import GroupedSplit, Recipe
 from siaga.sources import read_source
 
+_BOOSTING = ("xgboost", "catboost")  # What a model names as its library calls itself.
 T = TypeVar("T")
 
 
 def prepare(recipe: Recipe, *, quarantine: Quarantine) -> Dataset:
     """Return the recipe's posts in splits.
 
-    Raises DataError for what cannot be trained on, and RecipeError where the recipe names a class that is not there.
+    Raises DataError for what cannot be trained on, and RecipeError where the recipe names a class or a field that is
+    not there.
     """
     pool = gather(read_source(recipe.source, quarantine=quarantine), quarantine)
     dataset = build_dataset(
         pool, split=recipe.split, selection=recipe.selection, classes=recipe.classes, seed=recipe.seed
     )
     _check_named(recipe, dataset.classes)
+    _check_fields(recipe, dataset)
     _superclasses(recipe, dataset)
     return dataset
+
+
+def check_at_hand(recipe: Recipe, *, fetch: bool) -> None:
+    """Raise before any work what would end it late: weights that are not there, and a library that is not installed.
+
+    That is of the model, its parts and all alternatives. `fetch` gets the weights that the recipe says to download;
+    without it they are not looked for.
+    """
+    for part in tables_in(to_table(recipe)):
+        if part.get("kind") == "encoder" and (fetch or not part["download"]):
+            find_weights(part["weights"], download=part["download"])
+        for library in _BOOSTING:
+            if library in (part.get("head"), part.get("combiner")):
+                require(library, extra="boost")
 
 
 @dataclass
@@ -53,9 +74,11 @@ class Run:
     quarantine: Quarantine
     events: list[Mapping[str, object]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
+    maps: list[Map] = field(default_factory=list)
 
     def finish(self) -> Report:
         """Read, fit, measure and write everything; return the report."""
+        check_at_hand(self.recipe, fetch=True)
         dataset = self._timed("prepare", lambda: prepare(self.recipe, quarantine=self.quarantine))
         if self.progress.checkpoints is not None:
             check_same_data(self.progress.checkpoints, dataset.facts["hash"])
@@ -81,8 +104,9 @@ class Run:
         for name, spec in self.recipe.alternatives.items():
             recipe = self.recipe.model_copy(update={"model": spec})
             heard = replace(self.progress, hear=self._hear).within(alternative=name)
-            bundle = Bundle(recipe, self._fitted(recipe, dataset, heard))
-            answers[name] = predict(bundle, dataset.test, silent)
+            classifier = self._fitted(recipe, dataset, heard)
+            answers[name] = predict(Bundle(recipe, classifier), dataset.test, silent)
+            self.maps += map_of_alternative(name, classifier, dataset.test, answers[name], recipe=recipe)
         return answers
 
     def _fitted(self, recipe: Recipe, dataset: Dataset, progress: Progress) -> Classifier:
@@ -115,6 +139,7 @@ class Run:
             dataset.test, predictions, recipe=recipe, baselines=baselines, facts=facts, alternatives=alternatives
         )
         report = with_insight(report, bundle.classifier, dataset.test, recipe=recipe)
+        report = replace(report, maps=[*report.maps, *self.maps])
         group = self.recipe.split.column if isinstance(self.recipe.split, GroupedSplit) else None
         write_predictions(self.folder / "predictions.parquet", dataset.test, predictions, group=group)
         report.write(self.folder / "report.json")
@@ -174,6 +199,18 @@ def _check_named(recipe: Recipe, classes: Sequence[str]) -> None:
         if name not in classes:
             hint = did_you_mean(name, classes)
             raise RecipeError(f"The recipe names the class {name!r}.{hint} The classes are: {', '.join(classes)}.")
+
+
+def _check_fields(recipe: Recipe, dataset: Dataset) -> None:
+    """Raise RecipeError where a classifier reads a field that no post has."""
+    posts = [post for split in dataset.splits().values() for post in split]
+    known = ["text", HASHTAGS, *dict.fromkeys(name for post in posts for name in post.fields)]
+    for part in tables_in(to_table(recipe)):
+        read = [*part["fields"], *part["fill"].values()] if part.get("kind") == "linear" else []
+        for name in read:
+            if name not in known:
+                what = f"The model reads the field {name!r}, which no post has.{did_you_mean(name, known)}"
+                raise RecipeError(f"{what} There are: {', '.join(known)}. Name it in source.columns.fields as well.")
 
 
 def _superclasses(recipe: Recipe, dataset: Dataset) -> dict[str, str]:

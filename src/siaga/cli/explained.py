@@ -8,6 +8,7 @@ from siaga.post import Prediction
 
 MOST_WORDS = 15
 LONGEST_BAR, LONGEST_NAME = 24, 40
+_JOINER = "\u200d"  # It makes one sign of several emoji.
 Explained = Mapping[str, Any]  # Any: an explanation, or a part of it, as plain values.
 
 
@@ -22,6 +23,7 @@ def in_words(prediction: Prediction) -> str:
         "words" if found["words_each"] == 1 else f"words, {found['words_each']} at a time": [
             (word["text"], word["effect"]) for word in strongest[:MOST_WORDS]
         ],
+        "fields": found["fields"].items(),
         "modalities": found["modalities"].items(),
         "members": found["members"].items(),
     }
@@ -51,7 +53,7 @@ def _grid(patches: Sequence[Explained]) -> str:
     """Return the picture as rows of signs: two for an effect of at least half of the strongest, one from an eighth."""
     most = max((abs(patch["effect"]) for patch in patches), default=0.0) or 1.0
     rows = [_signs(row, most) for _, row in groupby(patches, key=lambda patch: patch["top"])]
-    return "\n".join([f"\npicture, strongest patch {most:.2f}", *rows]) if rows else ""
+    return "\n".join([f"\npicture, strongest patch {most:.2g}", *rows]) if rows else ""
 
 
 def _signs(row: Iterable[Explained], most: float) -> str:
@@ -63,5 +65,5 @@ def _signs(row: Iterable[Explained], most: float) -> str:
 
 
 def _printable(name: str) -> str:
-    shown = "".join(sign if sign.isprintable() else "�" for sign in name)
+    shown = "".join(sign if sign.isprintable() or sign == _JOINER else "�" for sign in name)
     return shown if len(shown) <= LONGEST_NAME else f"{shown[: LONGEST_NAME - 1]}…"

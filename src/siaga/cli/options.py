@@ -12,7 +12,7 @@ BundleFolder = Annotated[Path, typer.Argument(metavar="BUNDLE", help="The folder
 Settings = Annotated[
     list[str], typer.Option("--set", metavar="KEY=VALUE", help="Override a setting of the recipe; may be repeated.")
 ]
-Variant = Annotated[str | None, typer.Option(help="A variant of the recipe (see `siaga recipes`).")]
+Variant = Annotated[str | None, typer.Option(help="A variant of the recipe (see `siaga recipes`), or several: A,B.")]
 Seed = Annotated[int | None, typer.Option(help="Override the recipe's seed.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 ColumnNames = Annotated[

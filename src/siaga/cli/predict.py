@@ -43,8 +43,8 @@ def run(
 
     Rows that cannot be read go to OUTPUT.quarantine.jsonl (stdout.quarantine.jsonl when the output is stdout).
     `--format kaggle` writes ids and labels only, under the names that the recipe's `submission` gives them. `--explain`
-    takes words, patches of the picture, modalities and members away one by one; a post takes about as long as 150. Its
-    effects go into JSON lines, or for one post onto the terminal in words.
+    takes words, patches of the picture, fields, modalities and members away one by one; a post takes about as long as
+    150. Its effects go into JSON lines, or for one post onto the terminal in words.
     """
     from itertools import islice
 

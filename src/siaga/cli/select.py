@@ -63,10 +63,10 @@ def run(
     checked = load_recipe(recipe, overrides=overrides, variant=base)
     folder = out or Path("runs") / f"{checked.name}-select"
     check_no_run(folder)
-    named = [name for part in some for name in part.split(",")]
+    named = [name for part in some for name in _names(part)]
     candidates = _candidates(checked, heads, vary, is_searched=optuna > 0)
-    candidates += [_variant(recipe, overrides, name) for name in named]
-    candidates += _comparable_variants(recipe, overrides, checked, but=[*named, base]) if variants else []
+    candidates += [_variant(recipe, overrides, name, base) for name in named]
+    candidates += _comparable_variants((recipe, overrides, base), checked, but=named) if variants else []
     options = Options(folds=folds, metric=metric, workers=workers, trials=optuna)
     try:
         with hearing() as progress:
@@ -100,25 +100,32 @@ def _candidates(recipe: "Recipe", heads: str | None, vary: list[str], *, is_sear
 
     if is_searched and heads is None:
         return [as_it_is(recipe), *candidates_of(recipe, heads=(), vary=vary)]
-    return candidates_of(recipe, heads=None if heads is None else heads.split(","), vary=vary)
+    return candidates_of(recipe, heads=None if heads is None else _names(heads), vary=vary)
 
 
-def _variant(name: str, overrides: list[str], variant: str) -> "Candidate":
+def _names(text: str) -> list[str]:
+    return [name.strip() for name in text.split(",")]
+
+
+def _variant(name: str, overrides: list[str], variant: str, base: str | None) -> "Candidate":
+    """Return a variant of the recipe, laid over the one that everything starts from."""
     from siaga.model_selection import Candidate
     from siaga.recipe import load_recipe
 
-    changed = load_recipe(name, overrides=overrides, variant=variant)
-    return Candidate(f"variant {variant}", changed, ("--variant", variant))
+    laid = variant if base is None else f"{base},{variant}"
+    return Candidate(f"variant {variant}", load_recipe(name, overrides=overrides, variant=laid), ("--variant", laid))
 
 
 def _comparable_variants(
-    name: str, overrides: list[str], recipe: "Recipe", *, but: Sequence[str | None]
+    asked: tuple[str, list[str], str | None], recipe: "Recipe", *, but: Sequence[str]
 ) -> list["Candidate"]:
     """Return the other variants that use the same posts, and tell of those that do not."""
     from siaga.model_selection import differs_in
     from siaga.recipe import variants_of
 
-    found = [_variant(name, overrides, each) for each in variants_of(name) if each not in but]
+    name, overrides, base = asked
+    left_out = [*but, *(base.split(",") if base is not None else [])]
+    found = [_variant(name, overrides, each, base) for each in variants_of(name) if each not in left_out]
     for each in found:
         if (own := differs_in(each, recipe)) is not None:
             typer.echo(f"{each.name} does not compete: it has a {own} of its own.", err=True)

@@ -144,11 +144,15 @@ def _notes(facts: Facts) -> list[str]:
     if not facts["splits"]["validation"]["posts"]:
         notes.append("There is no validation split: nothing is calibrated, and nothing stops early.")
     if groups := facts["duplicates"]["contradictory"]["groups"]:
-        notes.append(f"{groups:,} groups of equal posts carry different labels; see `siaga describe`.")
+        notes.append(f"{_groups(groups)} of equal posts carry different labels; see `siaga describe`.")
     near = sum(pair["near"] for pair in facts["duplicates"]["across"] if pair["splits"] == ["train", "test"])
     if near:
-        notes.append(f"{near:,} groups of near-equal posts stand in both train and test; they stay.")
+        notes.append(f"{_groups(near)} of near-equal posts stand in both train and test; they stay.")
     return notes
+
+
+def _groups(count: int) -> str:
+    return f"{count:,} group{'s' * (count != 1)}"
 
 
 def _change(change: Facts) -> str:

@@ -77,9 +77,11 @@ def _of_split(where: str, facts: Facts) -> Iterator[str]:
     if facts["classes"] and facts["without_label"]:
         yield f"{_share(facts['without_label'], n)} {where} have no label. They count as unlabelled."
     if text["posts"] and text["missing"]:
-        yield f"{_share(text['missing'], n)} {where} have no text. They are judged by their image alone."
+        said = f"{_share(text['missing'], n)} {where} have no text."
+        yield f"{said} They are judged by their image alone." if images["posts"] else said
     if images["posts"] and images["missing"]:
-        yield f"{_share(images['missing'], n)} {where} have no image. They are judged by their text alone."
+        said = f"{_share(images['missing'], n)} {where} have no image."
+        yield f"{said} They are judged by their text alone." if text["posts"] else said
     if images["broken"]:
         reason = images["broken_listed"][0]["reason"]
         yield f"{_share(images['broken'], n)} {where} have an image that cannot be read. The first: {reason}"

@@ -3,28 +3,36 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from siaga.post import Post
+
 LEAST = 0.1  # Nats; effects that are all below it stay pale.
 FAINT, SIGNED = 0.05, 0.25  # Of the strongest effect: a fainter one has no colour, and a weaker word no sign.
+LONGEST_VALUE = 24
 Explained = Mapping[str, Any]  # Any: values of report.json.
 Shown = dict[str, Any]  # Any: what the template prints.
 
 
-def shown_explanation(text: str, explanation: Explained, *, longest: int) -> Shown:
-    """Return `label`, the `pieces` of the text (cut to `longest`), the `patches` and the `bars`.
+def shown_explanation(post: Post, explanation: Explained, *, longest: int) -> Shown:
+    """Return `label`, the `pieces` of the post's text (cut to `longest`), the `patches` and the `bars`.
 
     Each has its `effect`, its `strength` (0 to 1: its size beside the strongest of its kind) and its `side`: "for",
     "against", or "" where it has hardly an effect.
     """
     parts = [*explanation["modalities"].items()]
+    parts += [(f"{name}: {_cut(post.fields[name])}", effect) for name, effect in explanation["fields"].items()]
     parts += [(f"member {name}", effect) for name, effect in explanation["members"].items()]
     sizes = [{"name": name, "effect": effect} for name, effect in parts]
     return {
         "label": explanation["label"],
         "words_each": explanation["words_each"],
-        "pieces": _pieces(text, _weighed(explanation["words"]), longest),
+        "pieces": _pieces(post.text or "", _weighed(explanation["words"]), longest),
         "patches": _weighed(explanation["patches"]),
         "bars": _weighed(sizes),
     }
+
+
+def _cut(value: str) -> str:
+    return value if len(value) <= LONGEST_VALUE else f"{value[: LONGEST_VALUE - 1]}…"
 
 
 def _weighed(parts: Sequence[Explained]) -> list[Shown]:

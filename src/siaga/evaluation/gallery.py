@@ -26,7 +26,7 @@ def loss_cards(report: Report, posts: Sequence[Post], predictions: Sequence[Pred
         {
             **_card(posts[i], predictions[i], LONG_TEXT, side=LOSS_SIDE),
             "loss": loss["loss"],
-            "why": shown_explanation(posts[i].text or "", found, longest=LONG_TEXT)
+            "why": shown_explanation(posts[i], found, longest=LONG_TEXT)
             if (found := report.explanations.get(loss["id"]))
             else None,
         }

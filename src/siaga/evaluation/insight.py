@@ -1,13 +1,13 @@
 """Insight: what only the classifier itself can add to a report, explanations of its worst answers and feature maps."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
-from siaga.evaluation.maps import map_features, posts_to_map
+from siaga.evaluation.maps import Map, map_features, posts_to_map
 from siaga.evaluation.report import Report
-from siaga.models.classifier import Classifier
+from siaga.models.classifier import Classifier, Features
 from siaga.models.explanation import explain
-from siaga.post import Post
+from siaga.post import Post, Prediction
 from siaga.schema import Recipe
 
 WORDS, GRID = 40, 4  # Fewer parts than `siaga predict --explain` takes: a report is about all posts.
@@ -23,7 +23,26 @@ def with_insight(report: Report, classifier: Classifier, posts: Sequence[Post], 
         loss["id"]: asdict(explain(classifier, by_id[loss["id"]], label=loss["predicted"], words=WORDS, grid=GRID))
         for loss in report.top_losses[: recipe.evaluation.explanations]
     }
+    return replace(report, explanations=explanations, maps=_maps(classifier.features, posts, recipe))
+
+
+def map_of_alternative(
+    name: str, classifier: Classifier, posts: Sequence[Post], predictions: Sequence[Prediction], *, recipe: Recipe
+) -> list[Map]:
+    """Return the map of an alternative's own features, if it has any, with the ids of the posts it got `wrong`."""
+    pairs = zip(posts, predictions, strict=True)
+    wrong = {post.id for post, prediction in pairs if post.label != prediction.label}
+
+    def own(drawn: Sequence[Post]) -> dict[str, Features]:
+        features = classifier.features(drawn)
+        return {name: features[""]} if "" in features else {}
+
+    found = _maps(own, posts, recipe)
+    return [{**each, "wrong": [id_ for id_ in each["ids"] if id_ in wrong]} for each in found]
+
+
+def _maps(
+    features: Callable[[Sequence[Post]], dict[str, Features]], posts: Sequence[Post], recipe: Recipe
+) -> list[Map]:
     drawn = posts_to_map(posts, most=recipe.evaluation.map_posts, seed=recipe.seed)
-    features = classifier.features(drawn) if drawn else {}
-    maps = map_features(features, ids=[post.id for post in drawn], seed=recipe.seed)
-    return replace(report, explanations=explanations, maps=maps)
+    return map_features(features(drawn) if drawn else {}, ids=[post.id for post in drawn], seed=recipe.seed)

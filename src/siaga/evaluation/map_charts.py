@@ -19,16 +19,18 @@ Shown = dict[str, Any]  # Any: what the template prints.
 def feature_maps(report: Report, *, posts: Sequence[Post], predictions: Sequence[Prediction]) -> list[Shown]:
     """Return `name`, `n`, `reason`, `by` (what the colours of each panel say) and `chart` of each map.
 
-    A post is right where the whole model was, whichever model's map it is on, so that maps can be compared.
+    A post is right where the whole model was, on the maps of its members too, so that these can be compared; on the map
+    of an alternative, where that one was.
     """
-    panels = [*_of_classes(report, posts), _of_errors(posts, predictions)]
+    classes, errors = _of_classes(report, posts), _of_errors(posts, predictions)
+    panels = [*classes, errors]
     return [
         {
             "name": each["name"] or "model",
             "n": each["n"],
             "reason": each["reason"],
             "by": [panel.by for panel in panels],
-            "chart": _chart(each, panels) if each["points"] else "",
+            "chart": _chart(each, [*classes, _own_errors(each) or errors]) if each["points"] else "",
         }
         for each in report.maps
     ]
@@ -57,6 +59,13 @@ def _of_classes(report: Report, posts: Sequence[Post]) -> list[_Panel]:
 def _of_errors(posts: Sequence[Post], predictions: Sequence[Prediction]) -> _Panel:
     pairs = zip(posts, predictions, strict=True)
     return _Panel("error", {a.id: "right" if a.label == b.label else "wrong" for a, b in pairs}, ERRORS)
+
+
+def _own_errors(found: Mapping[str, Any]) -> _Panel | None:  # Any: as below.
+    if "wrong" not in found:
+        return None
+    wrong = set(found["wrong"])
+    return _Panel("error", {each: "wrong" if each in wrong else "right" for each in found["ids"]}, ERRORS)
 
 
 def _chart(found: Mapping[str, Any], panels: Sequence[_Panel]) -> "Markup":  # Any: values of report.json.

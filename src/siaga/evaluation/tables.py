@@ -42,7 +42,8 @@ def named_rows(report: Report) -> dict[str, dict[str, Any]]:  # Any: intervals.
     """Return the metrics of model, members, alternatives and baselines under names that differ from each other."""
     members = {f"{name} (member)" if name == "model" else name: row for name, row in report.members.items()}
     baselines = {baseline_name(name): row for name, row in report.baselines.items()}
-    return {"model": report.metrics, **members, **report.alternatives, **baselines}
+    alternatives = {_shown_name(name, report): row for name, row in report.alternatives.items()}
+    return {"model": report.metrics, **members, **alternatives, **baselines}
 
 
 def metric_rows(report: Report) -> list[Table]:
@@ -67,7 +68,7 @@ def versus_rows(report: Report) -> list[Table]:
     """Return the model minus each other row, in accuracy and macro-F1 and log loss, with what it means."""
     return [
         {
-            "name": baseline_name(name) if name in report.baselines else name,
+            "name": _shown_name(name, report),
             "cells": [
                 {**row[metric], "said": said, "tone": tone}
                 for metric in ("accuracy", "macro_f1", "log_loss")
@@ -130,6 +131,12 @@ def split_rows(report: Report) -> tuple[list[str], list[list[str]]]:
 def baseline_name(name: str) -> str:
     """Return a baseline's name as the page shows it, which no member shares."""
     return f"{BASELINES.get(name, name)} (baseline)"
+
+
+def _shown_name(name: str, report: Report) -> str:
+    if name in report.baselines:
+        return baseline_name(name)
+    return f"{name} (alternative)" if name in report.alternatives else name
 
 
 def other_data(report: Report) -> str:

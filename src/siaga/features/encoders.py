@@ -90,6 +90,7 @@ class ImageReader:
     def __init__(self, folder: Path, *, image_size: int | None, batch_size: int, grey: bool = False) -> None:
         transformers = require("transformers", extra="deep")
         import torch
+        from PIL import Image
 
         sizes = _sizes(image_settings(folder), image_size)
         with loading(folder), quiet():
@@ -98,8 +99,10 @@ class ImageReader:
         model, self._has_pooler = load_encoder(folder, "image")
         self._model = _at_rest(model)
         self._model.to(memory_format=torch.channels_last)  # Twice as fast for a convolutional net on a CPU.
-        self._side = max(int(value) for value in dict(self._processor.size).values() if value)
         self._batch_size, self._grey = batch_size, grey
+        with loading(folder):  # What is wrong with its settings shows as soon as a picture is read.
+            self._side = max(int(value) for value in dict(self._processor.size).values() if value)
+            self._pooled(self._pixels(Image.new("RGB", (self._side, self._side)))[None])
 
     def rows(self, contents: Sequence[Picture]) -> list[Row | str]:
         """Return the rows of pictures; one is decoded and reduced at a time."""
@@ -118,8 +121,10 @@ class ImageReader:
             image = open_image(content, side=self._side)
         except ImageError as error:
             return str(error)
-        if self._grey:
-            image = image.convert("L").convert("RGB")
+        return self._pixels(image.convert("L").convert("RGB") if self._grey else image)
+
+    def _pixels(self, image: Any) -> Row:  # Any: a Pillow image, which is imported where it is made.
+        """Return (3, height, width) as the encoder wants them."""
         pixels: Row = self._processor(image, return_tensors="np")["pixel_values"][0]
         return pixels
 
@@ -181,10 +186,13 @@ def empty_encoder(folder: Path, modality: Modality) -> Any:  # Any: as above.
 
 
 def _half(model: Any, modality: Modality) -> Any:  # Any: as above.
-    """Return a model as it is, or half of it, where it reads pairs."""
+    """Return a model as it is, or half of it, where it reads pairs. Raises ValueError where it reads something else."""
     from siaga.features.halves import Half, is_pair
 
     if not is_pair(model.config.to_dict()):
+        read, wanted = model.main_input_name, {"text": "input_ids", "image": "pixel_values"}[modality]
+        if read != wanted or model.config.is_encoder_decoder:
+            raise ValueError(f"a {model.config.model_type} is no encoder of {modality}s alone")
         return model
     if lack := [name for name in ("text_model", "vision_model") if not hasattr(model, name)]:
         raise ValueError(f"it reads pairs of text and image, but has no {lack[0]}")
@@ -210,7 +218,7 @@ def image_side(folder: Path, image_size: int | None) -> int:
     for setting in ("crop_size", "size") if is_cropped else ("size",):
         value = config.get(setting)
         sides = [value] if isinstance(value, int) else list(value.values()) if isinstance(value, dict) else []
-        if numbers := [int(side) for side in sides if isinstance(side, int)]:
+        if numbers := [int(side) for side in sides if isinstance(side, int) and side > 0]:
             return max(numbers)
     raise DataError(f"{folder} does not say how large its images are. Set model.image_size.")
 

@@ -5,7 +5,7 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from siaga.extras import require
 from siaga.features.weights import LOCAL, loading, quiet, read_config
@@ -16,14 +16,6 @@ _WORD = re.compile(r"\w+|[^\w\s]")
 _UNLIMITED = 1 << 20  # Tokenizers say "no limit" with astronomic numbers.
 
 
-class Tokenizer(Protocol):
-    """Turns texts into the numbers of their tokens, a list for each text."""
-
-    def numbers(self, texts: Sequence[str]) -> list[list[int]]:
-        """Return each text's tokens, at most as many as it was told to keep."""
-        ...
-
-
 class PretrainedTokenizer:
     """The tokenizer in an encoder's folder; `padding` is the number that fills short texts up."""
 
@@ -31,6 +23,8 @@ class PretrainedTokenizer:
         transformers = require("transformers", extra="deep")
         with loading(folder), quiet():
             self._tokenizer: Any = transformers.AutoTokenizer.from_pretrained(folder, **LOCAL)  # Any: untyped.
+            if len(self._tokenizer) <= len(set(self._tokenizer.all_special_ids)):  # What it makes of no file at all.
+                raise ValueError("its tokenizer knows no words; tokenizer.json or vocab.txt is missing")
         self._max_tokens = min(max_tokens, _longest(folder), int(self._tokenizer.model_max_length))
         self.padding = int(self._tokenizer.pad_token_id or 0)
 

@@ -74,11 +74,13 @@ def read_config(folder: Path, name: str = "config.json") -> dict[str, object]:
 @contextmanager
 def loading(folder: Path) -> Iterator[None]:
     """Say of which folder a fault is."""
+    from huggingface_hub.errors import StrictDataclassError  # Of a setting of the wrong type.
     from safetensors import SafetensorError
 
+    plain = (OSError, ValueError, LookupError, TypeError, RuntimeError, ImportError)
     try:
         yield
-    except (OSError, ValueError, KeyError, TypeError, RuntimeError, ImportError, SafetensorError) as error:
+    except (*plain, StrictDataclassError, SafetensorError) as error:
         reason = str(error).strip().split("\n", 1)[0]
         raise DataError(f"{folder} cannot be used as an encoder: {reason}. Set weights to another folder.") from error
 

@@ -9,9 +9,10 @@ standings = select(recipe, candidates_of(recipe), metric="macro_f1")
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from siaga.errors import MissingExtra
+from siaga.errors import DataError, MissingExtra
 from siaga.evaluation.metrics import METRICS, measure
 from siaga.model_selection.candidates import (
     Candidate,
@@ -30,7 +31,7 @@ from siaga.model_selection.standings import Contender, Standing, Standings, Tria
 from siaga.models.classifier import Hear, silent
 from siaga.quarantine import Quarantine
 from siaga.schema import Linear, Recipe
-from siaga.training_run import prepare
+from siaga.training_run import check_at_hand, prepare
 
 __all__ = [
     "Candidate",
@@ -81,6 +82,7 @@ def select(
     if options.trials:
         check_search(recipe)
     kept, skipped = distinct(_chosen(recipe, candidates, options), recipe)
+    _check_at_hand(kept)
     dataset = prepare(recipe, quarantine=quarantine if quarantine is not None else Quarantine())
     folds = fold(dataset, recipe, count=options.folds)
     contest = Contest(recipe, folds, progress)
@@ -115,6 +117,16 @@ def _chosen(recipe: Recipe, candidates: Sequence[Candidate], options: Options) -
         return list(candidates) or candidates_of(recipe)
     own = as_it_is(recipe)
     return [*candidates, *([] if own in candidates else [own])]
+
+
+def _check_at_hand(candidates: Sequence[Candidate]) -> None:
+    """Raise DataError where a candidate's weights are not there; one without its library is left out later."""
+    for each in candidates:
+        try:
+            with suppress(MissingExtra):
+                check_at_hand(each.recipe, fetch=True)
+        except DataError as error:
+            raise DataError(f"The candidate {each.name!r} cannot be fitted. {error}") from None
 
 
 def _workers(options: Options, candidates: Sequence[Candidate]) -> int:

@@ -87,7 +87,8 @@ def differs_in(candidate: Candidate, recipe: Recipe) -> str | None:
 def _check_comparable(candidate: Candidate, recipe: Recipe) -> None:
     if (own := differs_in(candidate, recipe)) is not None:
         what = f"The candidate {candidate.name!r} has a {own!r} of its own, so it would answer other posts"
-        raise RecipeError(f"{what}, or be measured otherwise. Candidates differ in model and decision alone.")
+        hint = " To compare on the posts of a variant, start from it: --base VARIANT." * (own == "source")
+        raise RecipeError(f"{what}, or be measured otherwise. Candidates differ in model and decision alone.{hint}")
 
 
 def _heads() -> tuple[str, ...]:

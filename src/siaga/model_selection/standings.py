@@ -103,7 +103,8 @@ class Standings:
         ]
         if rivals:
             found = ", ".join(self.level) or "no other candidate"
-            said.append(f"Not worse than it beyond noise: {found} (paired by post, Holm's correction for {rivals}).")
+            correction = f", Holm's correction for {rivals}" * (rivals > 1)
+            said.append(f"Not worse than it beyond noise: {found} (paired by post{correction}).")
         flattered = rivals or self.trials
         why = "The best of many is chosen by these very posts, which flatters it a little: i" if flattered else "I"
         return [*said, f"{why}ts test figure comes from siaga train. The test posts were not touched."]

@@ -10,6 +10,7 @@ from scipy.sparse import csr_matrix
 
 from siaga.models.arrays import check_shapes, read_arrays, softmax, write_arrays
 from siaga.models.classifier import Probabilities
+from siaga.models.folds import left_out
 from siaga.schema import Linear
 
 FILE = "head.npz"
@@ -87,9 +88,9 @@ class MarginHead:
         margins = np.zeros((len(labels), 1 if len(classes) == 2 else len(classes)))
         asked = np.zeros(len(labels), dtype=bool)
         for fold in np.unique(fold_of[fold_of >= 0]):
-            outside = fold_of == fold  # A pseudo-labelled row is in no fold: it trains, and is never asked.
-            if np.array_equal(np.unique(labels[~outside]), classes):
-                machine = self._build().fit(rows[~outside], labels[~outside])
+            outside, inside = fold_of == fold, ~left_out(fold_of, fold)
+            if np.array_equal(np.unique(labels[inside]), classes):
+                machine = self._build().fit(rows[inside], labels[inside])
                 margins[outside] = _column(machine.decision_function(rows[outside]))
                 asked |= outside
         whole = np.array_equal(np.unique(labels[asked]), classes)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from siaga.errors import BundleError, DataError
 from siaga.features.encoders import empty_encoder, image_settings, image_side, interpolation, load_encoder
-from siaga.features.weights import find_weights
+from siaga.features.weights import find_weights, loading
 from siaga.files import write_text
 from siaga.models.pictures import read_pictures
 from siaga.models.towers import Readings
@@ -129,7 +129,8 @@ def load_backbone(folder: Path) -> Backbone:
     encoder, has_pooler = load_encoder(folder, "image")
     config = image_settings(folder)
     scale = [config.get(name) or default for name, default in zip(("image_mean", "image_std"), _IMAGENET, strict=True)]
-    return Backbone(encoder, has_pooler=has_pooler, scale=scale)  # type: ignore[arg-type]  # JSON's numbers.
+    with loading(folder):
+        return Backbone(encoder, has_pooler=has_pooler, scale=scale)  # type: ignore[arg-type]  # JSON's numbers.
 
 
 def encoder_layers(encoder: Any) -> list[nn.Module]:  # Any: as above.

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
+from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from siaga.files import write_text, write_whole
 from siaga.models.classifier import Features
 
 Rows = NDArray[np.float32] | csr_matrix
+_ARRAYS = ("width", "mean", "scale", "directions")
 
 
 class Block:
@@ -72,13 +74,24 @@ class Block:
     def load(self, path: Path) -> Self:
         """Read what `save` wrote. Raises BundleError where that is not there."""
         try:
-            with np.load(path, allow_pickle=False) as arrays:
-                self._arrays = {name: arrays[name] for name in arrays.files}
-                if self._arrays["scale"].ndim > 1 or self.width < 1:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as arrays:
+                self._arrays = {name: arrays[name] for name in arrays.files if name in _ARRAYS}
+                if not self._fits():
                     raise ValueError("its arrays do not fit together")
-        except (OSError, ValueError, KeyError, EOFError, IndexError) as error:
+        except (OSError, ValueError, KeyError, EOFError, BadZipFile) as error:
             raise BundleError(f"{path} does not describe columns: {error}. Train or copy it again.") from None
         return self
+
+    def _fits(self) -> bool:
+        """Whether the arrays are those that `fit` makes: of dense columns, of sparse ones, or of reduced ones."""
+        arrays, width = self._arrays, self._arrays["width"]
+        if any(each.dtype != np.float32 for each in arrays.values()) or width.shape or not 1 <= width < np.inf:
+            return False
+        shapes = {name: each.shape for name, each in arrays.items() if name != "width"}
+        columns = (int(width),)
+        directions = shapes.get("directions", (0,))
+        sparse = {"scale": ()} | ({"directions": (*columns, *directions[1:2])} if "directions" in shapes else {})
+        return shapes in ({"mean": columns, "scale": columns}, sparse)
 
     def _plain(self, rows: Rows) -> NDArray[np.float32]:
         """Return dense columns before they are scaled."""

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
+from siaga.errors import BundleError
 from siaga.files import write_text
 from siaga.models.classifier import Answer, Classifier, Features, Probabilities, Progress, silent, without
 from siaga.post import Post
@@ -82,7 +83,13 @@ class CalibratedClassifier:
 
     def load(self, folder: Path) -> Self:
         """Read what `save` wrote."""
-        self.temperature_ = float(json.loads((folder / "temperature.json").read_text(encoding="utf-8")))
+        path = folder / "temperature.json"
+        try:
+            self.temperature_ = float(json.loads(path.read_text(encoding="utf-8")))
+            if not 0 < self.temperature_ < np.inf:
+                raise ValueError(f"{self.temperature_} is none")
+        except (OSError, ValueError, TypeError, OverflowError) as error:
+            raise BundleError(f"{path} does not tell a temperature: {error}. Train or copy it again.") from None
         self.model.load(folder / "model")
         return self
 

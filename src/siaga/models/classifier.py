@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import csr_matrix
 
-from siaga.errors import DataError
+from siaga.errors import BundleError, DataError
 from siaga.files import write_text
 from siaga.post import Modality, Post
 from siaga.schema import Consistency, Convnet, Encoder, Fusion, Linear, ModelSpec, Recurrent, SelfTraining
@@ -251,6 +251,14 @@ class Prior:
 
     @classmethod
     def load(cls, folder: Path) -> tuple["Prior", list[str]]:
-        """Read what `save` wrote; return the prior and the classes."""
-        pairs = json.loads((folder / "prior.json").read_text(encoding="utf-8"))
-        return cls(np.array([frequency for _, frequency in pairs])), [name for name, _ in pairs]
+        """Read what `save` wrote; return the prior and the classes. Raises BundleError for anything else."""
+        path = folder / "prior.json"
+        try:
+            names, shares = zip(*json.loads(path.read_text(encoding="utf-8")), strict=True)
+            if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+                raise ValueError("its classes are no names")
+            if not all(type(share) is float and 0 < share < 1 for share in shares):
+                raise ValueError("its numbers are no frequencies")
+        except (OSError, ValueError, TypeError) as error:
+            raise BundleError(f"{path} does not hold class frequencies: {error}. Train or copy it again.") from None
+        return cls(np.array(shares)), list(names)

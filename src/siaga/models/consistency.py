@@ -82,8 +82,8 @@ class ConsistencyClassifier:
         return self
 
     def _reason_not_to_try(self, readable: Sequence[int], validation: Sequence[Post]) -> str:
-        if not readable:
-            return "there is no unlabelled post that can be read"
+        if len(readable) < 2:  # Batch statistics need two.
+            return "there are not two unlabelled posts that can be read"
         return "" if self._guard.can_judge(validation) else NO_LABELS
 
 

@@ -76,12 +76,12 @@ class Scaled(nn.Module):
         self.mean, self.deviation = mean.float(), deviation.float().clamp(min=0.02)
 
     def forward(self, pictures: Tensor) -> Tensor:
-        """Return logits (n, classes) of pictures (n, channels, side, side), uint8 or float in 0…1."""
+        """Return features (n, width) of pictures (n, channels, side, side), uint8 or float in 0…1."""
         plain = pictures.float() / 255 if pictures.dtype == torch.uint8 else pictures
         scaled = ((plain - self.mean) / self.deviation).contiguous(memory_format=torch.channels_last)
         found: Tensor = self.layers(scaled)
         return found
 
     def layers_upwards(self) -> list[nn.Module]:
-        """Return the layers that have parameters, from the lowest to the head."""
+        """Return the layers that have parameters, from the lowest up."""
         return [layer for layer in self.layers if any(True for _ in layer.parameters())]

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -33,7 +34,7 @@ class Examples:
 def answers(module: nn.Module, inputs: Inputs) -> Tensor:
     """Return what a module gives for each row, (n, …) on the CPU, in batches, without learning; n is at least 1."""
     module.eval()
-    device = next(module.parameters()).device
+    device = next((each.device for each in chain(module.parameters(), module.buffers())), torch.device("cpu"))
     lengths = lengths_of(inputs)
     order = torch.arange(len(inputs)) if lengths is None else torch.argsort(lengths, stable=True, descending=True)
     parts = torch.split(order, max(1, min(_AT_ONCE, _VALUES // max(1, _values(inputs[order[:1]])))))

@@ -1,7 +1,8 @@
 """Explanation of one answer: what of a post speaks for a class, found by taking parts away and answering again.
 
 Words are erased (Li, Monroe and Jurafsky 2016, section 3), patches of the picture covered (Zeiler and Fergus 2014,
-section 4.2), modalities and members left out. Nothing is asked of a classifier but answers, so any can be explained.
+section 4.2), fields, modalities and members left out. Nothing is asked of a classifier but answers, so any can be
+explained.
 """
 
 from collections.abc import Iterator, Sequence
@@ -59,6 +60,7 @@ class Explanation:
     patches: list[Patch] = field(default_factory=list)
     modalities: dict[Modality, float] = field(default_factory=dict)
     members: dict[str, float] = field(default_factory=dict)
+    fields: dict[str, float] = field(default_factory=dict)
 
 
 def explain(
@@ -68,8 +70,9 @@ def explain(
 
     At most `words` stretches of the text are erased one by one, each of as many words as that takes; a blank stands
     where they were. The picture is covered patch by patch, `grid` × `grid`, with its mean colour; 0 leaves it whole. A
-    modality or a member that is left out is missing, which every classifier knows how to answer. Takes one call of
-    `answer` for all parts, and one a member. Raises DataError for a class that the classifier does not know.
+    further field, such as a keyword, is emptied, and told where that has an effect. A modality or a member that is left
+    out is missing, which every classifier knows how to answer. Takes one call of `answer` for all parts, and one a
+    member. Raises DataError for a class that the classifier does not know.
     """
     answer = classifier.answer([post])
     name = _known(label, answer, classifier.classes_)
@@ -79,17 +82,19 @@ def explain(
         return Explanation(name, probability)
     [alone] = _log_odds(answer, k)
     members = {each: alone - _log_odds(without(classifier, each).answer([post]), k)[0] for each in answer.members}
-    halves = [_without(post, modality) for modality in read]
+    halves = {modality: _without(post, modality) for modality in read if modality in post.modalities}
+    emptied = {each: _emptied(post, each) for each, value in post.fields.items() if value.strip()}
     size, erased = _erased(post, words) if "text" in read else (1, {})
     plain, covered = _covered(post, grid) if "image" in read and grid else (post, {})
-    asked = [post, *halves, *erased.values(), plain, *covered.values()]
+    asked = [post, *halves.values(), *emptied.values(), *erased.values(), plain, *covered.values()]
     odds = iter(_log_odds(classifier.answer(asked), k))
     whole = next(odds)
-    modalities = {modality: whole - next(odds) for modality in read}
+    modalities = {modality: whole - next(odds) for modality in halves}
+    fields = {each: effect for each in emptied if abs(effect := whole - next(odds)) > TINY}
     told = [_word(post, span, whole - next(odds)) for span in erased]
     uncovered = next(odds)
     patches = [replace(patch, effect=uncovered - next(odds)) for patch in covered]
-    return Explanation(name, probability, told, size, patches, modalities, members)
+    return Explanation(name, probability, told, size, patches, modalities, members, fields)
 
 
 def _known(label: str | None, answer: Answer, classes: Sequence[str]) -> str:
@@ -110,6 +115,10 @@ def _log_odds(answer: Answer, k: int) -> list[float]:
 
 def _without(post: Post, modality: Modality) -> Post:
     return replace(post, text=None) if modality == "text" else post.without_image()
+
+
+def _emptied(post: Post, name: str) -> Post:
+    return replace(post, fields={**post.fields, name: ""})
 
 
 def _erased(post: Post, most: int) -> tuple[int, dict[tuple[int, int], Post]]:

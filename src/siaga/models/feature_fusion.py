@@ -22,7 +22,7 @@ from siaga.models.classifier import (
     class_indices,
     silent,
 )
-from siaga.models.folds import fold_of_each
+from siaga.models.folds import fold_of_each, left_out
 from siaga.models.fusion import union_of
 from siaga.models.heads import Head, Labelled, LogisticHead
 from siaga.post import Modality, Post
@@ -159,7 +159,8 @@ class FeatureFusionClassifier:
         if not any(learns_features(member) for member in self.spec.members.values()):
             return nothing
         fold_of = fold_of_each(posts, folds=_FOLDS, seed=self.seed)
-        held_out = (fold_of >= 0) & (fold_of < max(1, round(_FOLDS * self.spec.feature.held_out)))
+        count = min(max(1, round(_FOLDS * self.spec.feature.held_out)), _FOLDS - 1)  # Members need a fold as well.
+        held_out: NDArray[np.bool_] = np.logical_or.reduce([left_out(fold_of, fold) for fold in range(count)])
         for part in (held_out, ~held_out):
             if len({post.label for post, is_in in zip(posts, part, strict=True) if is_in}) < 2:
                 log.warning("Too few posts to hold any out: the head learns on what the members have learned from.")

@@ -57,7 +57,11 @@ def moved(rows: Rows, device: torch.device) -> Rows:
 
 
 def _moved(rows: Tensor, device: torch.device) -> Tensor:
-    rows = rows.to(device, non_blocking=True)
+    return laid_out(rows.to(device, non_blocking=True))
+
+
+def laid_out(rows: Tensor) -> Tensor:
+    """Return rows as they are, but pictures as convolutions like them."""
     return rows.contiguous(memory_format=torch.channels_last) if rows.ndim == 4 else rows
 
 
@@ -141,9 +145,10 @@ class Feed:
         if self._augment is None:
             return inputs, None
         if isinstance(inputs, tuple):
-            return tuple(self._augment(part)[0] if part.ndim == 4 and len(part) else part for part in inputs), None
+            parts = (self._augment(part)[0] if part.ndim == 4 and len(part) else part for part in inputs)
+            return tuple(map(laid_out, parts)), None
         changed, mix = self._augment(inputs)
-        return _moved(changed, self._device), mix
+        return laid_out(changed), mix
 
     def _fetched(self, wanted: list[Tensor]) -> Iterator[tuple[Tensor, Rows]]:
         """Yield rows and their inputs; those that take work are made in a thread, a little ahead."""

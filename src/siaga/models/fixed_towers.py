@@ -15,6 +15,7 @@ from siaga.features.weights import copy_weights, find_weights
 from siaga.files import write_text
 from siaga.models.blocks import Block
 from siaga.models.classifier import silent
+from siaga.models.facts import read_width
 from siaga.models.feed import single
 from siaga.models.standardised import Standardised
 from siaga.models.towers import Readings
@@ -60,8 +61,8 @@ class EmbeddingTower:
         """Read what `save` wrote; the spec's own weights are not looked for."""
         path = folder / "width.json"
         try:
-            self._width = int(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError, TypeError) as error:
+            self._width = read_width(json.loads(path.read_text(encoding="utf-8")))
+        except (OSError, ValueError) as error:
             raise BundleError(f"{path} does not tell a width: {error}. Train or copy it again.") from None
         self._embeddings = Embeddings(self._spec, find_weights(str(folder / "weights")))
 

@@ -21,30 +21,49 @@ NO_FOLD = -1
 def fold_of_each(
     posts: Sequence[Post], *, folds: int, seed: int, groups: NDArray[np.int64] | None = None
 ) -> NDArray[np.int64]:
-    """Return the fold of each labelled post, (n,), in 0…folds-1, or NO_FOLD for a pseudo-labelled one.
+    """Return the fold of each labelled post, (n,), in 0…folds-1; see `left_out` for a pseudo-labelled one.
 
     Posts of equal normalised text or of the same picture share a fold, so that no answer on a held-out post was
     learned from its copy. With `groups`, (n,), posts of one group share a fold instead; as groups may be large, the
     largest are dealt first, each to the fold that has the least of its labels.
     """
-    rows = [i for i, post in enumerate(posts) if not post.is_pseudo_labelled]
-    clusters = _clusters([_keys(posts[i]) for i in rows] if groups is None else [[str(groups[i])] for i in rows])
-    units = sorted(_named([rows[i] for i in cluster], posts, seed) for cluster in clusters)
-    if groups is not None:
-        return _dealt_evenly([members for _, members in units], posts, folds)
-    by_label: dict[str, list[list[int]]] = defaultdict(list)
-    for _, members in units:
-        by_label[min(str(posts[i].label) for i in members)].append(members)
-    fold = np.full(len(posts), NO_FOLD, dtype=np.int64)
-    for alike in by_label.values():
-        for position, members in enumerate(alike):
-            fold[members] = position % folds
+    clusters = _clusters([_keys(post) for post in posts] if groups is None else [[str(group)] for group in groups])
+    parted = [sorted(cluster, key=lambda i: posts[i].is_pseudo_labelled) for cluster in clusters]
+    counts = [sum(not posts[i].is_pseudo_labelled for i in cluster) for cluster in clusters]
+    labelled = [cluster[:count] for cluster, count in zip(parted, counts, strict=True) if count]
+    units = [members for _, members in sorted(_named(members, posts, seed) for members in labelled)]
+    deal = _dealt_by_label if groups is None else _dealt_evenly
+    fold = deal(units, posts, folds)
+    for cluster, count in zip(parted, counts, strict=True):
+        if count:
+            fold[cluster[count:]] = NO_FOLD - 1 - fold[cluster[0]]
     return fold
+
+
+def left_out(fold_of: NDArray[np.int64], fold: int) -> NDArray[np.bool_]:
+    """Return which posts must not train where a fold is asked, (n,): its own, and pseudo-labelled copies of them.
+
+    A pseudo-labelled post is never asked: it is in NO_FOLD, or, as a copy of posts in fold k, in NO_FOLD - 1 - k, for
+    who gave it its label knew theirs.
+    """
+    found: NDArray[np.bool_] = (fold_of == fold) | (fold_of == NO_FOLD - 1 - fold)
+    return found
 
 
 def _named(members: list[int], posts: Sequence[Post], seed: int) -> tuple[bytes, list[int]]:
     """Return rows under a name that chance gives them, whatever their order."""
     return min(sha256(f"{seed}:{posts[i].id}".encode(errors="surrogatepass")).digest() for i in members), members
+
+
+def _dealt_by_label(units: Sequence[list[int]], posts: Sequence[Post], folds: int) -> NDArray[np.int64]:
+    fold = np.full(len(posts), NO_FOLD, dtype=np.int64)
+    by_label: dict[str, list[list[int]]] = defaultdict(list)
+    for members in units:
+        by_label[min(str(posts[i].label) for i in members)].append(members)
+    for alike in by_label.values():
+        for position, members in enumerate(alike):
+            fold[members] = position % folds
+    return fold
 
 
 def _dealt_evenly(units: Sequence[list[int]], posts: Sequence[Post], folds: int) -> NDArray[np.int64]:

@@ -20,7 +20,7 @@ from siaga.models.classifier import (
     silent,
 )
 from siaga.models.combiner import Combiner, Evidence
-from siaga.models.folds import fold_of_each
+from siaga.models.folds import fold_of_each, left_out
 from siaga.post import MODALITIES, Modality, Post
 from siaga.schema import Fusion
 
@@ -126,8 +126,8 @@ class FusionClassifier:
         evidence = np.zeros((len(posts), len(self.members), len(self.classes_)))
         seen = np.zeros((len(posts), len(self.members)), dtype=bool)
         for fold in range(self.spec.folds):
-            outside = fold_of == fold  # A pseudo-labelled post is in no fold: it trains, and is never asked.
-            inside = [post for post, is_outside in zip(posts, outside, strict=True) if not is_outside]
+            outside = fold_of == fold
+            inside = [post for post, is_out in zip(posts, left_out(fold_of, fold), strict=True) if not is_out]
             asked = [post for post, is_outside in zip(posts, outside, strict=True) if is_outside]
             if not asked or len({post.label for post in inside}) < 2:
                 continue

@@ -14,8 +14,17 @@ from numpy.typing import NDArray
 
 from siaga.errors import BundleError
 from siaga.files import write_text
-from siaga.models.classifier import Answer, Features, Prior, Probabilities, Progress, class_indices, silent
+from siaga.models.classifier import (
+    Answer,
+    Features,
+    Prior,
+    Probabilities,
+    Progress,
+    class_indices,
+    silent,
+)
 from siaga.models.examples import Examples, answers
+from siaga.models.facts import read_indices, read_width
 from siaga.models.fusion import union_of
 from siaga.models.joint_net import Asked, JointNet, SideBySide, Widths, position_width
 from siaga.models.modules import load_module, save_module
@@ -141,8 +150,10 @@ class JointClassifier:
             return self
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
-            self._trained = np.array(facts["trained"], dtype=np.int64)
-            positions = {str(name): None if width is None else int(width) for name, width in facts["members"].items()}
+            self._trained = read_indices(facts["trained"], below=len(self.classes_))
+            positions = {
+                str(name): None if width is None else read_width(width) for name, width in facts["members"].items()
+            }
             self._towers = {name: self._tower(name) for name in positions}
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise BundleError(f"{path} does not describe a joint net: {error}. Train or copy it again.") from None

@@ -46,7 +46,7 @@ class KernelHead:
         regression = LogisticRegression(C=self._C, class_weight=self._weight, max_iter=2000)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)  # 2,000 iterations are enough for a head.
-            regression.fit(_kernel(rows, landmarks) @ basis, examples.labels)
+            regression.fit(_compared(rows, landmarks, basis), examples.labels)
         self.classes_ = regression.classes_
         weights, bias = basis @ regression.coef_.T, regression.intercept_
         named = {"mean": mean, "scale": scale, "landmarks": landmarks, "weights": weights, "bias": bias}
@@ -57,9 +57,7 @@ class KernelHead:
         """Return the probabilities, (n, classes_)."""
         learned = self._learned
         scaled = (_dense(rows) - learned["mean"]) / learned["scale"]
-        parts = [scaled[start : start + _ROWS] for start in range(0, len(scaled), _ROWS)]
-        scores = [_kernel(part, learned["landmarks"]) @ learned["weights"] + learned["bias"] for part in parts]
-        return softmax(np.vstack(scores))
+        return softmax(_compared(scaled, learned["landmarks"], learned["weights"]) + learned["bias"])
 
     def save(self, folder: Path) -> None:
         """Write `head.npz`."""
@@ -89,6 +87,16 @@ class KernelHead:
 def _dense(rows: Matrix) -> NDArray[np.float64]:
     plain = rows.toarray() if isinstance(rows, csr_matrix) else rows
     return np.asarray(plain, dtype=np.float64)
+
+
+def _compared(
+    rows: NDArray[np.float64], landmarks: NDArray[np.float64], weights: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Return the kernel of rows and landmarks, times weights (landmarks, columns), a part of the rows at a time."""
+    found = np.zeros((len(rows), weights.shape[1]))
+    for start in range(0, len(rows), _ROWS):
+        found[start : start + _ROWS] = _kernel(rows[start : start + _ROWS], landmarks) @ weights
+    return found
 
 
 def _kernel(rows: NDArray[np.float64], landmarks: NDArray[np.float64]) -> NDArray[np.float64]:

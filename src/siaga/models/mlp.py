@@ -13,6 +13,7 @@ from siaga.errors import BundleError
 from siaga.files import write_text
 from siaga.models.classifier import Probabilities, Progress, silent
 from siaga.models.examples import Examples, answers
+from siaga.models.facts import read_indices, read_width
 from siaga.models.heads import Labelled, Matrix
 from siaga.models.layers import build_output, perceptron
 from siaga.models.modules import load_module, save_module
@@ -69,8 +70,8 @@ class MlpHead:
         path = folder / "head.json"
         try:
             facts = json.loads(path.read_text(encoding="utf-8"))
-            self.classes_ = np.array(facts["classes"], dtype=np.int64)
-            self._net = _Net(self._spec, facts["width"], len(self.classes_))
+            self.classes_ = read_indices(facts["classes"])
+            self._net = _Net(self._spec, read_width(facts["width"]), len(self.classes_))
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise BundleError(f"{path} does not describe a head: {error}. Train or copy it again.") from None
         load_module(folder / "head.safetensors", self._net)

@@ -13,8 +13,17 @@ from torch import nn
 
 from siaga.errors import BundleError
 from siaga.files import write_text
-from siaga.models.classifier import Answer, Features, Prior, Probabilities, Progress, class_indices, silent
+from siaga.models.classifier import (
+    Answer,
+    Features,
+    Prior,
+    Probabilities,
+    Progress,
+    class_indices,
+    silent,
+)
 from siaga.models.examples import Examples, answers
+from siaga.models.facts import read_indices
 from siaga.models.layers import build_output, perceptron
 from siaga.models.modules import load_module, save_module
 from siaga.models.towers import Headed, Readings, build_tower
@@ -122,7 +131,7 @@ class NetClassifier:
         if path.exists():
             try:
                 facts = json.loads(path.read_text(encoding="utf-8"))
-                self._trained = np.array(facts["trained"], dtype=np.int64)
+                self._trained = read_indices(facts["trained"], below=len(self.classes_))
             except (OSError, ValueError, KeyError, TypeError) as error:
                 raise BundleError(f"{path} does not describe a net: {error}. Train or copy it again.") from None
             self._tower.load(folder / "tower")

@@ -6,7 +6,7 @@ from typing import assert_never
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
 from siaga.errors import BundleError
 from siaga.features.tokens import Vocabulary
@@ -66,15 +66,11 @@ class RecurrentLayers(nn.Module):
         self._pooling = spec.pooling
         self.width = spec.hidden * (2 if spec.bidirectional else 1)
         self.embedding = nn.Embedding(n_words, spec.embedding)
-        between = spec.dropout if spec.layers > 1 else 0.0
         kind = nn.LSTM if spec.cell == "lstm" else nn.GRU
-        self.cells = kind(
-            spec.embedding,
-            spec.hidden,
-            num_layers=spec.layers,
-            dropout=between,
-            bidirectional=spec.bidirectional,
-            batch_first=True,
+        # One by one, as cuDNN drops between layers by a random state of its own, which no seed sets.
+        self.cells = nn.ModuleList(
+            kind(width, spec.hidden, bidirectional=spec.bidirectional, batch_first=True)
+            for width in (spec.embedding, *[self.width] * (spec.layers - 1))
         )
         self.dropout = nn.Dropout(spec.dropout)
 
@@ -87,19 +83,26 @@ class RecurrentLayers(nn.Module):
         mask = words != PADDING
         embedded = self.dropout(self.embedding(words.clamp(min=0)))
         packed = pack_padded_sequence(embedded, mask.sum(1).cpu(), batch_first=True, enforce_sorted=False)
-        output, state = self.cells(packed)
+        with torch.autocast("cpu", enabled=False):  # Where an LSTM knows no half precision.
+            output, state = self._through(packed)
         hidden, _ = pad_packed_sequence(output, batch_first=True, total_length=words.shape[1])
         if self._pooling == "last":
             last = state[0] if isinstance(state, tuple) else state  # Of an LSTM, without its cell state.
-            directions = 2 if self.cells.bidirectional else 1
-            features = torch.cat(list(last[-directions:]), dim=1)
+            features = torch.cat(list(last), dim=1)
         else:
             features = self._pooled(hidden, mask.unsqueeze(-1))
         return self.dropout(features), hidden, mask
 
     def layers_upwards(self) -> list[nn.Module]:
-        """Return the embedding and the cells."""
-        return [self.embedding, self.cells]
+        """Return the embedding and each layer of cells."""
+        return [self.embedding, *self.cells]
+
+    def _through(self, words: PackedSequence) -> tuple[PackedSequence, Tensor | tuple[Tensor, Tensor]]:
+        """Return what the uppermost layer gives of each word, and its last state in each direction."""
+        output, state = self.cells[0](words)
+        for layer in self.cells[1:]:
+            output, state = layer(output._replace(data=self.dropout(output.data)))
+        return output, state
 
     def _pooled(self, hidden: Tensor, mask: Tensor) -> Tensor:
         match self._pooling:

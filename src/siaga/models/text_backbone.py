@@ -40,7 +40,7 @@ class TextTower:
 
     def read(self, posts: Sequence[Post]) -> Readings:
         """Return the tokens of the posts that have text."""
-        return read_texts(posts, cleaning=self._spec.cleaning, numbers=self._known.numbers)
+        return read_texts(posts, cleaning=self._spec.cleaning, numbers=self._numbers)
 
     def build(self, readings: Readings) -> tuple[nn.Module, int]:  # noqa: ARG002 - nothing depends on them.
         """Return the pretrained encoder."""
@@ -61,6 +61,10 @@ class TextTower:
     def load(self, folder: Path) -> None:
         """Read what `save` wrote."""
         self._open(folder)
+
+    def _numbers(self, texts: Sequence[str]) -> list[list[int]]:
+        """Return tokens; of a text in which the tokenizer finds none, that of padding."""
+        return [row or [self._known.padding] for row in self._known.numbers(texts)]
 
     def _open(self, folder: Path) -> None:
         self._folder, self._tokenizer = folder, PretrainedTokenizer(folder, max_tokens=self._spec.max_tokens)

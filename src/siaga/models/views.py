@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from siaga.features.augmentation import Augment, build_augmentation
-from siaga.models.feed import Rows, moved
+from siaga.models.feed import Rows, laid_out
 from siaga.models.tokens import PADDING
 from siaga.schema import Consistency
 from siaga.schema.training import Augmentation
@@ -44,12 +44,16 @@ class Views:
 def without_words(words: Tensor, share: float) -> Tensor:
     """Drop about this share of the words of each text (n, longest) and close the gaps; PADDING fills up.
 
-    The first one stays: no text becomes empty, and a transformer keeps the token that stands for the whole.
+    The first and the last one stay: no text becomes empty, and a transformer keeps the token that stands for the whole
+    (the last one is it for half of a pair).
     """
     if not words.numel():
         return words
-    kept = (words != PADDING) & (torch.rand(words.shape, device=words.device) >= share)
-    kept[:, 0] = words[:, 0] != PADDING
+    there = words != PADDING
+    ends = torch.zeros_like(there)
+    ends[:, 0] = True
+    ends.scatter_(1, there.sum(1, keepdim=True).clamp(min=1) - 1, value=True)
+    kept = there & (ends | (torch.rand(words.shape, device=words.device) >= share))
     order = torch.argsort((~kept).byte(), dim=1, stable=True)
     return words.masked_fill(~kept, PADDING).gather(1, order)[:, : max(1, int(kept.sum(1).max()))]
 
@@ -71,9 +75,4 @@ def _changed(pictures: Tensor, augment: Augment | None) -> Tensor:
     if augment is None or not len(pictures):
         return pictures
     changed, _ = augment(pictures)
-    return _laid_out(changed)
-
-
-def _laid_out(pictures: Tensor) -> Tensor:
-    found = moved(pictures, pictures.device)
-    return found if isinstance(found, Tensor) else pictures
+    return laid_out(changed)

@@ -24,9 +24,7 @@ class FeatureFusion(Spec):
         "layer (linear) or several (mlp).",
     )
     C: Positive = Field(default=4.0, description="Inverse strength of the L2 penalty (logistic, kernel).")
-    balanced: bool = Field(
-        default=False, description="Weigh classes inversely to their frequency (logistic, kernel)."
-    )
+    balanced: bool = Field(default=False, description="Weigh classes inversely to their frequency (logistic, kernel).")
     reduced: Count = Field(
         default=256, description="TF-IDF is reduced to so many columns, by a truncated SVD (all but logistic)."
     )
@@ -74,7 +72,8 @@ class JointFusion(Spec):
     reduced: Count = Field(default=256, description="TF-IDF is reduced to so many columns, by a truncated SVD.")
     ordinal: bool = Field(default=False, description="The classes are ordered: a cumulative link at the end.")
     training: Training = Field(
-        default=Training(epochs=20, batch_size=32, learning_rate=1e-3, keep="last"), description="How all of it learns."
+        default=Training(epochs=15, batch_size=32, learning_rate=1e-3, keep="last", label_smoothing=0.1, average=0.98),
+        description="How all of it learns.",
     )
 
     @model_validator(mode="after")

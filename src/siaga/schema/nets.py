@@ -42,9 +42,7 @@ class Encoder(Spec):
     C: Positive | None = Field(
         default=None, description="Inverse strength of the L2 penalty; unset: 1 (logistic), 8 (kernel)."
     )
-    balanced: bool = Field(
-        default=False, description="Weigh classes inversely to their frequency (logistic, kernel)."
-    )
+    balanced: bool = Field(default=False, description="Weigh classes inversely to their frequency (logistic, kernel).")
     hidden: tuple[Count, ...] = Field(default=(256,), min_length=1, description="Widths of the hidden layers (mlp).")
     activation: Activation = Field(default="relu", description="Of the hidden layers (mlp).")
     dropout: Share = Field(default=0.2, description="Share of the features that the head drops while it learns.")
