@@ -150,20 +150,15 @@ def test_a_folder_that_is_no_run_is_never_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "precious" / "thesis.txt").exists()
 
 
-@pytest.mark.parametrize(("variant", "image"), [("pretrained", "image.model"), ("tuned", "image")])
-def test_a_variant_with_encoders_runs_on_local_weights(variant: str, image: str, tmp_path: Path) -> None:
+@pytest.mark.parametrize(("variant", "inner"), [("pretrained", ".model"), ("tuned", "")])
+def test_a_variant_with_encoders_runs_on_local_weights(variant: str, inner: str, tmp_path: Path) -> None:
     weights = {
         "text": tiny_text_encoder(tmp_path / "text"),
         "image": tiny_image_encoder(tmp_path / "image"),
     }
-    places = {"text": "text.model", "image": image}
-    local = [f"model.members.{places[name]}.weights={folder}" for name, folder in weights.items()]
-    small = [
-        *SMALL,
-        "model.folds=2",
-        f"model.members.{image}.image_size=32",
-        f"model.members.{image}.training.epochs=2",
-    ]
+    local = [f"model.members.{name}{inner}.weights={folder}" for name, folder in weights.items()]
+    small = [*SMALL, "model.folds=2", f"model.members.image{inner}.image_size=32"]
+    small += [f"model.members.{name}{inner}.training.epochs=2" for name in weights]
     report = train(load_recipe("flood-triage", variant=variant, overrides=[*small, *local]), tmp_path / "run")
     assert set(report.members) == {"text", "image"}
     for folder in weights.values():
