@@ -78,7 +78,7 @@ class MarginHead:
             return RidgeClassifier(alpha=1.0 / (self._spec.C or 1.0), class_weight=weight)
         from sklearn.svm import LinearSVC
 
-        return LinearSVC(C=self._spec.C or 0.25, class_weight=weight, random_state=self._seed, max_iter=10_000)
+        return LinearSVC(C=self._spec.C or 0.1, class_weight=weight, random_state=self._seed, max_iter=10_000)
 
     def _left_out(
         self, rows: csr_matrix, labels: NDArray[np.int64], fold_of: NDArray[np.int64]

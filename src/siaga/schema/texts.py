@@ -76,7 +76,7 @@ class Linear(Spec):
     )
     C: Positive | None = Field(
         default=None,
-        description="Inverse strength of the L2 penalty; unset: 4 (logistic), 1 (ridge), 0.25 (svm), and 100,000 by "
+        description="Inverse strength of the L2 penalty; unset: 4 (logistic), 1 (ridge), 0.1 (svm), and 100,000 by "
         "the number of posts (sgd).",
     )
     balanced: bool = Field(default=False, description="Weigh classes inversely to their frequency.")
