@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from siaga.evaluation.report import Report
-from siaga.recipe import check_recipe, load_recipe, to_table
+from siaga.recipe import check_recipe, load_recipe, source_files, to_table
 from siaga.workflow import train
 
 RECIPE = Path(__file__).parent / "recipes" / "mvsa.toml"
@@ -40,7 +40,11 @@ def main() -> None:
     parser.add_argument("--limit-s", type=float, default=3600.0, help="No further seed after so many seconds.")
     given = parser.parse_args()
     began, reports = time.perf_counter(), []
-    base = to_table(load_recipe(RECIPE))
+    recipe = load_recipe(RECIPE)
+    if not all(path.exists() for path in source_files(recipe)):
+        print(json.dumps({"benchmark": "fusion_study", "skipped": "the data is not beside the project"}))
+        return
+    base = to_table(recipe)
     members = base["model"]["model"]["members"]
     text = given.text or members["text"]["weights"]
     for seed in range(given.seeds):

@@ -1,15 +1,17 @@
 """Fine-tuning a text encoder: batches of texts of like length beside batches that are padded to the longest text.
 
-    python benchmarks/text_batches.py --weights ENCODER --posts train.csv [--rounds 3] [--count 1024]
+    python benchmarks/text_batches.py --weights ENCODER [--posts train.csv] [--rounds 3] [--count 1024]
 
-`ENCODER` is a folder in transformers' form, `--posts` a table with a column `text`. Ours is the loop as it is: texts
-of like length share a batch. The peers are the same loop on the same texts, all padded to the longest of them, and in
-batches of any order that are padded to their own longest. The limit is the loop without any padding to carry: one
-text length throughout, of as many tokens in all. Turn by turn in one run; ratios are medians of the turns' ratios.
+`ENCODER` is a folder in transformers' form, `--posts` a table with a column `text`; without them it is skipped. Ours
+is the loop as it is: texts of like length share a batch. The peers are the same loop on the same texts, all padded to
+the longest of them, and in batches of any order that are padded to their own longest. The limit is the loop without
+any padding to carry: one text length throughout, of as many tokens in all. Turn by turn in one run; ratios are medians
+of the turns' ratios.
 """
 
 import argparse
 import json
+import os
 import statistics
 import time
 from pathlib import Path
@@ -27,6 +29,7 @@ from siaga.quarantine import Quarantine
 from siaga.schema import Columns, Encoder, TableSource, Training
 from siaga.sources import read_source
 
+SHARED = Path(os.environ.get("SIAGA_SHARED", Path(__file__).parents[2] / "shared"))
 BATCH = 32
 SETTINGS = Training(epochs=1, batch_size=BATCH, learning_rate=2e-5, schedule="constant")
 
@@ -47,11 +50,14 @@ class AnyOrder:
 def main() -> None:
     """Print one JSON line."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--weights", type=Path, required=True)
-    parser.add_argument("--posts", type=Path, required=True)
+    parser.add_argument("--weights", type=Path)
+    parser.add_argument("--posts", type=Path, default=SHARED / "data" / "disaster_tweets" / "train.csv")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--count", type=int, default=1024)
     given = parser.parse_args()
+    if given.weights is None or not given.posts.exists():
+        print(json.dumps({"benchmark": "text_batches", "skipped": "give --weights, a text encoder, and --posts"}))
+        return
     tower, tokens = _read(given.weights, given.posts, given.count)
     mean = round(float(tokens.lengths.double().mean()))
     kinds: dict[str, Inputs] = {
