@@ -21,7 +21,7 @@ def blobs(width: int = 80, *, apart: float = 6.0) -> np.ndarray:
 
 
 def features(rows: object, seen: np.ndarray | None = None) -> Features:
-    return Features(rows, np.ones(N, dtype=bool) if seen is None else seen)  # type: ignore[arg-type]  # Dense or sparse.
+    return Features(rows, np.ones(N, dtype=bool) if seen is None else seen)
 
 
 @pytest.mark.parametrize("form", [np.asarray, csr_matrix])

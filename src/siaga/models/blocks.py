@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Self
+from typing import Self, TypeAlias
 from zipfile import BadZipFile
 
 import numpy as np
@@ -14,7 +14,7 @@ from siaga.errors import BundleError
 from siaga.files import write_text, write_whole
 from siaga.models.classifier import Features
 
-Rows = NDArray[np.float32] | csr_matrix
+Rows: TypeAlias = NDArray[np.float32] | csr_matrix
 _ARRAYS = ("width", "mean", "scale", "directions")
 
 

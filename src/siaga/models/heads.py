@@ -4,7 +4,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from siaga.models.classifier import Probabilities, Progress, silent
 from siaga.models.estimators import load_estimator, save_estimator
 
-Matrix = NDArray[np.float32] | csr_matrix
+Matrix: TypeAlias = NDArray[np.float32] | csr_matrix
 
 
 @dataclass(frozen=True)
