@@ -12,9 +12,10 @@ from numpy.typing import NDArray
 from siaga.features.embeddings import Embeddings
 from siaga.features.weights import copy_weights, find_weights
 from siaga.models.classifier import Answer, Features, Prior, Probabilities, Progress, class_indices, silent
-from siaga.models.heads import Head, Labelled, LogisticHead
+from siaga.models.heads import Head, Labelled, LogisticHead, has_head
 from siaga.post import Post
 from siaga.schema import Consistency, Encoder
+from siaga.schema.nets import SOLVED
 
 if TYPE_CHECKING:
     from siaga.models.unlabelled import Unlabelled
@@ -88,8 +89,7 @@ class EncoderClassifier:
         """Read what `save` wrote, the encoder among it; the spec's own weights are not looked for."""
         self._prior, self.classes_ = Prior.load(folder)
         self._embeddings = Embeddings(self.spec, find_weights(str(folder / "weights")))
-        has_head = any((folder / name).exists() for name in ("head.skops", "head.npz", "head.safetensors"))
-        self._head = self._build_head().load(folder) if has_head else None
+        self._head = self._build_head().load(folder) if has_head(folder) else None
         return self
 
     def _encoder(self) -> Embeddings:
@@ -102,7 +102,7 @@ class EncoderClassifier:
         """Return the validation posts that can be read, if the head has a use for them."""
         index = {name: i for i, name in enumerate(self.classes_)}
         known = [post for post in posts if post.label in index]
-        if self.spec.head in ("logistic", "kernel") or not known:
+        if self.spec.head in SOLVED or not known:
             return None
         labels = np.array([index[str(post.label)] for post in known], dtype=np.int64)
         return _labelled(embeddings, known, labels, progress)

@@ -24,9 +24,10 @@ from siaga.models.classifier import (
 )
 from siaga.models.folds import fold_of_each, left_out
 from siaga.models.fusion import union_of
-from siaga.models.heads import Head, Labelled, LogisticHead
+from siaga.models.heads import Head, Labelled, LogisticHead, has_head
 from siaga.post import Modality, Post
 from siaga.schema import Consistency, Convnet, Encoder, Fusion, Linear, ModelSpec, Recurrent, SelfTraining
+from siaga.schema.nets import SOLVED
 
 log = logging.getLogger(__name__)
 
@@ -135,8 +136,7 @@ class FeatureFusionClassifier:
         self._prior, self.classes_ = Prior.load(folder)
         self._silenced = frozenset()
         self._stack.load(folder)
-        has_head = any((folder / name).exists() for name in ("head.skops", "head.npz", "head.safetensors"))
-        self._head = self._build_head().load(folder) if has_head else None
+        self._head = self._build_head().load(folder) if has_head(folder) else None
         for name, member in self.members.items():
             member.load(folder / "members" / name)
         return self
@@ -177,7 +177,7 @@ class FeatureFusionClassifier:
         """Return the validation posts that can be read, if the head has a use for them."""
         index = {name: i for i, name in enumerate(self.classes_)}
         known = [post for post in posts if post.label in index]
-        if self.spec.feature.head in ("logistic", "kernel") or not known:
+        if self.spec.feature.head in SOLVED or not known:
             return None
         found = self._stack.rows(self._look(known).features, len(known))
         read = [known[i] for i in np.flatnonzero(found.seen).tolist()]

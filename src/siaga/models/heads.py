@@ -47,6 +47,11 @@ class Head(Protocol):
         ...
 
 
+def has_head(folder: Path) -> bool:
+    """Whether a head of any kind was saved in a folder."""
+    return any((folder / name).exists() for name in ("head.skops", "head.npz", "head.safetensors"))
+
+
 class LogisticHead:
     """Multinomial logistic regression with an L2 penalty.
 

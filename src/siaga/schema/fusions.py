@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from siaga.schema.base import Count, Positive, Share, Spec
-from siaga.schema.nets import Activation
+from siaga.schema.nets import SOLVED, Activation
 from siaga.schema.training import Augmentation, Training
 
 Interaction = Literal["concatenate", "product", "low_rank", "gated", "cross_attention"]
@@ -44,7 +44,7 @@ class FeatureFusion(Spec):
     def _can_learn_so(self) -> "FeatureFusion":
         if self.training.augmentation != Augmentation():
             raise ValueError("training.augmentation changes pictures, and this head learns on features. Remove it")
-        if self.ordinal and self.head in ("logistic", "kernel"):
+        if self.ordinal and self.head in SOLVED:
             raise ValueError("ordinal = true needs the training loop. Set head = 'linear' or 'mlp'")
         return self
 

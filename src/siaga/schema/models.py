@@ -6,7 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from siaga.schema.base import Count, Name, Positive, Probability, Share, Spec
 from siaga.schema.fusions import FeatureFusion, JointFusion
-from siaga.schema.nets import Convnet, Encoder, Recurrent
+from siaga.schema.nets import SOLVED, Convnet, Encoder, Recurrent
 from siaga.schema.texts import Linear
 from siaga.schema.training import Augmentation
 
@@ -108,7 +108,7 @@ class Consistency(Spec):
     def _learns_in_the_loop(
         cls, model: Encoder | Recurrent | Convnet | Fusion
     ) -> Encoder | Recurrent | Convnet | Fusion:
-        if isinstance(model, Encoder) and model.head in ("logistic", "kernel"):
+        if isinstance(model, Encoder) and model.head in SOLVED:
             raise ValueError(f"head = {model.head!r} does not learn by the training loop. Set head = 'linear' or 'mlp'")
         if isinstance(model, Fusion) and model.level != "joint":
             raise ValueError(f"level = {model.level!r} is no single net. Set level = 'joint', or make a member of this")

@@ -9,6 +9,7 @@ from siaga.schema.texts import Cleaning
 from siaga.schema.training import Augmentation, Training
 
 Activation = Literal["relu", "gelu", "silu", "tanh"]
+SOLVED = ("logistic", "kernel")  # Heads on features that are solved at once, without the training loop.
 
 
 class Encoder(Spec):
@@ -60,7 +61,7 @@ class Encoder(Spec):
                 "training.augmentation changes pictures, and a frozen encoder learns on their embeddings. "
                 "Remove it, or set frozen = false"
             )
-        if self.head in ("logistic", "kernel") and (self.ordinal or not self.frozen):
+        if self.head in SOLVED and (self.ordinal or not self.frozen):
             what = "ordinal = true" if self.ordinal else "frozen = false"
             raise ValueError(f"{what} needs the training loop. Set head = 'linear' or 'mlp'")
         return self
