@@ -29,6 +29,7 @@ def made(name: str, *, error: str | None = None) -> Prediction:
 @st.composite
 def predictions(draw: st.DrawFn) -> list[Prediction]:
     labels, members = draw(classes), draw(st.lists(names, max_size=2, unique=True))
+    scores = draw(st.sampled_from([st.none(), st.integers(-(10**9), 10**9)]))
 
     def row() -> dict[str, float]:
         return {label: draw(numbers) for label in labels}
@@ -43,6 +44,7 @@ def predictions(draw: st.DrawFn) -> list[Prediction]:
             members={member: row() for member in members},
             model=draw(names),
             error=draw(st.none() | names.filter(bool)),
+            score=draw(scores),
         )
         for _ in range(draw(st.integers(1, 3)))
     ]
@@ -83,6 +85,42 @@ def test_a_table_from_elsewhere_keeps_its_apostrophes(tmp_path: Path) -> None:
     (tmp_path / "posts.csv").write_text("id,text\n'1,'tis raining\n")
     [post] = read_posts(tmp_path / "posts.csv", quarantine=Quarantine())
     assert (post.id, post.text) == ("'1", "'tis raining")
+
+
+def scored(name: str, score: int | None) -> Prediction:
+    return Prediction(name, "positive", 1.0, {"positive": 1.0}, ("text",), score=score)
+
+
+def test_a_score_is_a_column_and_a_key_only_where_there_is_one(tmp_path: Path) -> None:
+    import pyarrow.parquet as pq
+
+    for suffix in FORMATS:
+        write_output([scored("1", -3), scored("2", None)], str(tmp_path / f"out{suffix}"))
+        write_output([made("1")], str(tmp_path / f"plain{suffix}"))
+    header = '"id","label","confidence","used","model","error"'
+    assert (tmp_path / "out.csv").read_text().splitlines() == [
+        f'{header},"score","probability_positive"',
+        '"1","positive",1.0,"text","","",-3,1.0',
+        '"2","positive",1.0,"text","","","",1.0',
+    ]
+    assert (tmp_path / "plain.csv").read_text().startswith(f'{header},"probability_INFO"')
+    assert str(pq.read_schema(tmp_path / "out.parquet").field("score").type) == "int64"
+    assert "score" not in pq.read_schema(tmp_path / "plain.parquet").names
+    lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_text().splitlines()]
+    assert [line.get("score", "absent") for line in lines] == [-3, "absent"]
+    assert "score" not in json.loads((tmp_path / "plain.jsonl").read_text())
+    for suffix in FORMATS:
+        assert [each.score for each in read_output(tmp_path / f"out{suffix}")] == [-3, None]
+
+
+@pytest.mark.parametrize("name", ["score", "probability_score", "whole"])
+def test_a_class_or_member_may_be_called_score(tmp_path: Path, name: str) -> None:
+    row = {name: 0.5, "x": 0.5}
+    for suffix in FORMATS:
+        for score in (None, 2):
+            written = [Prediction("1", "x", 0.5, row, (), {name: row}, "m", None, score=score)]
+            write_output(written, str(tmp_path / f"out{suffix}"))
+            assert list(read_output(tmp_path / f"out{suffix}")) == written
 
 
 def test_classes_and_members_may_be_called_anything(tmp_path: Path) -> None:

@@ -9,7 +9,8 @@ import pytest
 from PIL import Image
 
 from siaga.describe import Description, describe, write_page
-from siaga.post import Post
+from siaga.post import Place, Post
+from siaga.quarantine import Quarantine
 from tests.made import made_posts, picture
 
 START = datetime(2024, 1, 31, 12, tzinfo=UTC)
@@ -96,6 +97,45 @@ def test_posts_are_counted_by_a_period_that_suits_their_span(
 ) -> None:
     posts = [Post(str(i), f"text {i}", time=START + step) for i, step in enumerate(steps)]
     assert describe({"posts": posts}).charts["time"] == {"unit": unit, "labels": labels, "splits": {"posts": counts}}
+
+
+def test_a_stream_is_summed_up_by_time_language_and_how_its_places_are_known() -> None:
+    places = [Place(12.5, 41.9, "box", 900.0), Place(None, None, "profile", None, "here"), None, None]
+    posts = [
+        Post(str(i), f"air {i}", time=START + timedelta(seconds=40 * i), language=("id", None)[i % 2], place=place)
+        for i, place in enumerate(places)
+    ]
+    description = describe({"posts": posts})
+    assert description.splits["posts"]["places"] == {"box": 1, "profile": 1}
+    assert description.summary[1:] == [
+        "  time: 2024-01-31 12:00 to 2024-01-31 12:02 (UTC), 1 posts a minute",
+        "  languages: id 2, others or none 2",
+        "  places, by how they are known: box 1, profile 1, others or none 2",
+    ]
+    assert found(description, "No post has a label")
+
+
+def test_what_stood_beside_the_posts_is_told(tmp_path: Path) -> None:
+    quarantine = Quarantine()
+    quarantine.add("a.json", 3, "Not JSON: it is broken.", "{")
+    quarantine.noted.update({"notice: delete": 7, "notice: limit": 0, "repost": 1, HOSTILE: 2})
+    description = describe({"posts": texts("a b c", "d e f", label=None)}, quarantine=quarantine)
+    assert description.read == {
+        "set aside": {"Not JSON": 1},
+        "noted": {"notice: delete": 7, HOSTILE: 2, "repost": 1},
+    }
+    assert found(description, "1 row set aside or kept in part: not JSON.")
+    assert found(description, "1 of 2 posts (50 %) pass on another post")
+    write_page(description, tmp_path / "d.html")
+    page = (tmp_path / "d.html").read_text()
+    assert "notice: delete" in page
+    assert "<script>alert" not in page
+
+
+def test_fields_that_a_post_need_not_have_are_no_finding() -> None:
+    posts = [Post(str(i), f"air {i}", fields={"user": "u", "hashtags": "banjir"} if i else {}) for i in range(9)]
+    assert not found(describe({"posts": posts}), "hashtags")
+    assert found(describe({"posts": posts}), "1 of 9 posts (11 %) of the file have no user.")
 
 
 def test_posts_without_a_time_give_no_time_chart() -> None:
@@ -307,7 +347,7 @@ def test_a_hundred_classes_do_not_make_an_endless_page() -> None:
 def test_the_dictionary_is_json_without_pictures() -> None:
     description = describe({"posts": made_posts(40)})
     loaded = json.loads(json.dumps(description.to_dict()))
-    assert list(loaded) == ["findings", "splits", "charts", "duplicates", "examples"]
+    assert list(loaded) == ["findings", "splits", "charts", "duplicates", "examples", "read"]
     assert {example["image"] for example in loaded["examples"]} <= {True, False}
 
 

@@ -59,6 +59,10 @@ def test_a_path_may_be_given_as_text(tmp_path: Path, monkeypatch: pytest.MonkeyP
         siaga.compare("a", "b")
 
 
+def test_a_list_of_texts_is_scored_in_one_line() -> None:
+    assert siaga.score_texts(["I love it", "so sad", None, "It does not work!"]) == [3, -2, 0, -3]
+
+
 def test_the_version_is_that_of_the_project() -> None:
     assert f'\nversion = "{siaga.__version__}"\n' in (PROJECT / "pyproject.toml").read_text()
 

@@ -1,6 +1,7 @@
 """The pages as a browser shows them: no text of a post runs, nothing sticks out, and there is something to see."""
 
 import csv
+import json
 import os
 import shutil
 import subprocess
@@ -26,7 +27,7 @@ PAYLOADS = (
     f'\'"><details open ontoggle="{MARK}">',
 )
 LONG = "banjir" * 120
-PAGES = ("run/report.html", "described/describe.html")
+PAGES = ("run/report.html", "described/describe.html", "mood/mood.html")
 
 
 @pytest.fixture(scope="module")
@@ -41,14 +42,16 @@ def browser() -> str:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run and a description of posts whose texts, ids, events and classes are out to do harm."""
+    """A run, a description and a mood of posts whose texts, ids, events, places and classes are out to do harm."""
     folder = tmp_path_factory.mktemp("hostile")
     (folder / "mine.toml").write_text(RECIPE.format(extra=""))
     with (folder / "posts.csv").open("w", newline="") as stream:
         writer = csv.writer(stream)
         writer.writerow(["id", "tweet", "image", "label", "event"])
         writer.writerows(_row(folder, number, post) for number, post in enumerate(made_posts(160)))
-    for arguments in (("train", "mine.toml", "--out", "run"), ("describe", "mine.toml", "--out", "described")):
+    (folder / "posts.jsonl").write_text("\n".join(json.dumps(_message(number)) for number in range(20)))
+    commands = (("train", "mine.toml", "--out", "run"), ("describe", "mine.toml", "--out", "described"))
+    for arguments in (*commands, ("mood", "posts.jsonl", "--out", "mood")):
         done = siaga(*arguments, cwd=folder)
         assert done.returncode == 0, done.stderr
     return folder
@@ -102,6 +105,15 @@ def browse(browser: str, page: Path, scratch: Path, *flags: str, width: int = WI
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
     return done.stdout
+
+
+def _message(number: int) -> dict[str, object]:
+    """Return a post whose place and language are out to do harm, or very long."""
+    payload = f"{number % len(PAYLOADS)}{PAYLOADS[number % len(PAYLOADS)]}"
+    place = {"lon": number, "lat": 45, "method": "box", "radius_m": 900, "country": "IT"}
+    place["name"] = LONG[:200] if number > 12 else f"{payload}{number}"
+    time = f"2024-01-01T00:{number:02}:00Z"
+    return {"id": str(number), "text": "I love it", "language": "en", "time": time, "place": place}
 
 
 def _row(folder: Path, number: int, post: Post) -> list[object]:

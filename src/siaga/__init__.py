@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from siaga.estimator import PostClassifier
     from siaga.evaluation.compare import compare
     from siaga.evaluation.report import Report
+    from siaga.features.lexicon import score_texts
     from siaga.models.classifier import Classifier, build_model
     from siaga.post import Place, Post, Prediction
     from siaga.recipe import list_recipes, load_recipe
@@ -40,6 +41,7 @@ __all__ = [
     "load_bundle",
     "load_recipe",
     "read_posts",
+    "score_texts",
     "train",
 ]
 
@@ -50,6 +52,7 @@ _HOMES = {
     "siaga.estimator": ("PostClassifier",),
     "siaga.evaluation.compare": ("compare",),
     "siaga.evaluation.report": ("Report",),
+    "siaga.features.lexicon": ("score_texts",),
     "siaga.models.classifier": ("Classifier", "build_model"),
     "siaga.post": ("Place", "Post", "Prediction"),
     "siaga.recipe": ("list_recipes", "load_recipe"),

@@ -24,7 +24,7 @@ from siaga.models.classifier import Answer, Classifier, build_model
 from siaga.models.explanation import explain
 from siaga.post import Post, Prediction
 from siaga.recipe import Table, check_recipe, tables_in, to_table
-from siaga.schema import ArraysSource, Recipe, SourceSpec, SyntheticSource, TableSource
+from siaga.schema import ArraysSource, Recipe, SourceSpec, SyntheticSource, TableSource, TwitterSource
 
 SCHEMA = 1
 SUFFIXES = frozenset({".json", ".npz", ".safetensors", ".skops", ".txt", ".model", ".md"})
@@ -98,6 +98,7 @@ class Bundle:
             members=members,
             model=self.version,
             error=answer.faults.get(i, unread),
+            score=answer.scores.get(i),
         )
 
 
@@ -202,12 +203,15 @@ def _without_paths(recipe: Recipe) -> Table:
             kept: SourceSpec = TableSource(path=Path("-"), columns=columns, labels=labels)
         case ArraysSource(labels=labels, level=level, planar=planar):
             kept = ArraysSource(path=Path("-"), labels=labels, level=level, planar=planar)
+        case TwitterSource(labels=labels, form=form):
+            kept = TwitterSource(path=Path("-"), labels=labels, form=form)
         case _:
             kept = SyntheticSource()
     table = to_table(recipe.model_copy(update={"source": kept}))
     for part in tables_in(table):
-        if Path(part.get("weights", "")).is_absolute():
-            part["weights"] = Path(part["weights"]).name
+        for name in ("weights", "words"):
+            if isinstance(part.get(name), str) and Path(part[name]).is_absolute():
+                part[name] = Path(part[name]).name
     return table
 
 

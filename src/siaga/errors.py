@@ -24,6 +24,10 @@ class BundleError(SiagaError):
     """A bundle is incomplete, changed, or not one."""
 
 
+class StoreAway(SiagaError):
+    """A store cannot be reached or is busy for too long; the same call may succeed later."""
+
+
 class MissingExtra(SiagaError):
     """A library that this choice needs is not installed."""
 

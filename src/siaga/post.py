@@ -12,12 +12,18 @@ MODALITIES: tuple[Modality, ...] = ("text", "image")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a post is from: degrees as in GeoJSON, the method that found it, and its radius of doubt in metres."""
+    """Where a post is from: degrees as in GeoJSON, the method that found it, and its radius of doubt in metres.
 
-    lon: float
-    lat: float
+    A place that is known by its name alone, as users write it into their profiles, has no point: lon, lat and radius
+    are None. `country` is a code of two letters (ISO 3166-1).
+    """
+
+    lon: float | None
+    lat: float | None
     method: str
-    radius_m: float
+    radius_m: float | None
+    name: str | None = None
+    country: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +105,8 @@ class Prediction:
     `label` is what was decided (with the bundle's costs), `confidence` its probability, `used` the modalities the
     classifier could read, `members` each member's probabilities. `error` says what could not be read; a post with
     neither text nor image is answered with the class frequencies and `used` is empty. `explanation` says what spoke for
-    the label, as the fields of `siaga.models.explanation.Explanation`, where that was asked for.
+    the label, as the fields of `siaga.models.explanation.Explanation`, where that was asked for. `score` is the whole
+    number that a list of words gives the text; 0 with an `error` that says why, where no word of it was found.
     """
 
     id: str
@@ -111,3 +118,4 @@ class Prediction:
     model: str = ""
     error: str | None = None
     explanation: Mapping[str, object] | None = None
+    score: int | None = None

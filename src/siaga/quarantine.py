@@ -1,4 +1,4 @@
-"""The quarantine: rows that could not be used, each with its file, its line and the reason."""
+"""The quarantine: rows that could not be used, each with its file, its line and the reason; and what was noted."""
 
 import json
 from collections import Counter
@@ -23,13 +23,15 @@ class Rejected:
 class Quarantine:
     """Collects rejected rows and writes them as JSON lines; keeps counts by reason.
 
-    Rows beyond `keep` are counted but not kept, so that a hopeless file cannot fill the memory.
+    Rows beyond `keep` are counted but not kept, so that a hopeless file cannot fill the memory. `noted` counts by kind
+    what is no fault and stands in no post, such as the notices of a stream.
     """
 
     def __init__(self, keep: int = 50_000) -> None:
         self.keep = keep
         self.rows: list[Rejected] = []
         self.counts: Counter[str] = Counter()
+        self.noted: Counter[str] = Counter()
 
     def add(self, file: str | Path, line: int, reason: str, raw: str = "") -> None:
         """Note one row; `reason` is a full sentence, whose part before the first colon names its kind."""

@@ -138,14 +138,14 @@ def _is_toml(name: str) -> bool:
 
 
 def _anchor(table: Table, folder: Path) -> None:
-    """Make the relative paths of sources relative to `folder`, and the weights of models if they stand there."""
+    """Make the relative paths of sources relative to `folder`, and weights and words of models if they stand there."""
     for part in tables_in(table):
         source = part.get("source")
         if isinstance(source, dict):
             source.update({key: str(folder / source[key]) for key in _PATHS if isinstance(source.get(key), str)})
-        weights = part.get("weights")
-        if isinstance(weights, str) and (folder / weights).is_dir():
-            part["weights"] = str((folder / weights).resolve())
+        for name, stands in (("weights", Path.is_dir), ("words", Path.is_file)):
+            if isinstance(part.get(name), str) and stands(folder / part[name]):
+                part[name] = str((folder / part[name]).resolve())
 
 
 def tables_in(table: Table) -> Iterable[Table]:

@@ -34,7 +34,7 @@ def run(
         parts = prepare(checked, quarantine=quarantine).splits()
     else:
         parts = {name: list(posts) for name, posts in read_source(checked.source, quarantine=quarantine).items()}
-    description = describe(parts, seed=checked.seed)
+    description = describe(parts, seed=checked.seed, quarantine=quarantine)
     text = json.dumps(description.to_dict(), ensure_ascii=True, indent=1)
     write_text(out / "describe.json", text)
     write_page(description, out / "describe.html")

@@ -6,7 +6,23 @@ import sys
 
 import typer
 
-from siaga.cli import check, compare, demo, describe, doctor, download, evaluate, predict, recipes, select, show, train
+from siaga.cli import (
+    check,
+    compare,
+    demo,
+    describe,
+    doctor,
+    download,
+    evaluate,
+    feed,
+    mood,
+    predict,
+    recipes,
+    select,
+    show,
+    stream,
+    train,
+)
 from siaga.errors import SiagaError
 
 app = typer.Typer(
@@ -18,7 +34,12 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for module in (demo, recipes, show, check, describe, download, select, train, evaluate, compare, predict, doctor):
+COMMANDS = (
+    *(demo, recipes, show, check, describe, download),
+    *(select, train, evaluate, compare, predict),
+    *(stream, feed, mood, doctor),
+)
+for module in COMMANDS:
     app.command(module.__name__.rpartition(".")[2])(module.run)
 
 

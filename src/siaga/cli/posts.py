@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -31,9 +31,10 @@ def reading(
     """Give the posts of a file, mapped as the bundle's recipe maps them unless `columns` (what=name) says otherwise.
 
     A column that only the recipe names may be missing: a file to predict need not have all that there was to train.
-    For a recipe of arrays, a file of arrays is read as one, and any other file as a table. Labels are read only when
-    `labelled`, and one that is a class already is taken as it is. Rows that cannot be read are written to `beside`
-    when the block ends, and counted on stderr; with `whole`, they are a DataError when all posts were read.
+    For a recipe of arrays, a file of arrays is read as one, and any other file as a table. A file whose name ends in
+    .json (.gz, .bz2, .xz) holds messages of a stream; for a recipe of such, all JSON lines and folders do. Labels are
+    read only when `labelled`, and one that is a class already is taken as it is. Rows that cannot be read are written
+    to `beside` when the block ends, and counted on stderr; with `whole`, they are a DataError when all posts were read.
     """
     from siaga.quarantine import Quarantine
 
@@ -52,9 +53,10 @@ def reading(
 def _read(
     bundle: "Bundle", posts: str, given: Mapping[str, str], *, labelled: bool, quarantine: "Quarantine"
 ) -> Iterator[Post]:
-    from siaga.schema import ArraysSource, Files
+    from siaga.schema import ArraysSource, Files, TwitterSource
     from siaga.sources import read_posts
     from siaga.sources.arrays import ArrayReading, holds_arrays, read_array_posts
+    from siaga.sources.items.source import MessageReading, read_messages
 
     source = bundle.recipe.source
     mapping = source.labels if isinstance(source, Files) else {}
@@ -62,8 +64,21 @@ def _read(
     labels = known if labelled else None
     if isinstance(source, ArraysSource) and not given and posts != "-" and holds_arrays(Path(posts)):
         return read_array_posts(Path(posts), ArrayReading(labels, source.level, source.planar), quarantine=quarantine)
+    if not given and _holds_messages(posts, is_usual=isinstance(source, TwitterSource)):
+        path: Path | Literal["-"] = "-" if posts == "-" else Path(posts)
+        reading = MessageReading(labels, source.form if isinstance(source, TwitterSource) else "auto")
+        return read_messages(path, reading, quarantine=quarantine)
     columns = _columns(bundle, given, labelled=labelled)
     return read_posts(posts, columns=columns, labels=labels, demands=[*given, "label"], quarantine=quarantine)
+
+
+def _holds_messages(posts: str, *, is_usual: bool) -> bool:
+    from siaga.sources.items.source import is_message_file
+
+    path = Path(posts)
+    if is_usual:
+        return posts == "-" or path.is_dir() or is_message_file(path)
+    return is_message_file(path) and ".json" in (suffix.lower() for suffix in path.suffixes[-2:])
 
 
 def _without_gaps(read: Iterator[Post], posts: str, quarantine: "Quarantine") -> Iterator[Post]:
@@ -85,15 +100,15 @@ def check_apart(posts: str, outputs: Sequence[Path]) -> None:
             raise DataError(f"{output} is the file that is read. Choose another name for the output.")
 
 
-def one_post(text: str | None, image: Path | None) -> Post:
-    """Return the post of `--text` and `--image`; raises DataError for an image that cannot be read."""
+def one_post(text: str | None, image: Path | None, *, language: str | None = None) -> Post:
+    """Return the post of `--text`, `--image` and `--language`; raises DataError for an image that cannot be read."""
     if image is not None:
         from siaga.features.images import open_image
 
         if not image.is_file():
             raise DataError(f"There is no image {image}. Check the path.")
         open_image(image)
-    post = Post("1", text=text, image=image)
+    post = Post("1", text=text, image=image, language=language)
     if not post.modalities:
         raise DataError("The text is blank and there is no image. Give --text with words, or --image.")
     return post

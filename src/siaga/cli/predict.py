@@ -25,7 +25,7 @@ def run(
     bundle: BundleFolder,
     posts: Annotated[
         str | None,
-        typer.Argument(help="CSV, TSV, JSONL or Parquet, plain or .gz; a file of arrays; - for JSON lines on stdin."),
+        typer.Argument(help="CSV, TSV, JSONL or Parquet, plain or .gz; .json of a stream; arrays; - for JSON lines on stdin."),
     ] = None,
     output: Annotated[str, typer.Option("--output", "-o", help="A .jsonl, .csv or .parquet file; - for stdout.")] = "-",
     format_: Annotated[
@@ -33,6 +33,7 @@ def run(
     ] = Format.AUTO,
     text: Annotated[str | None, typer.Option(help="Predict one post with this text.")] = None,
     image: Annotated[Path | None, typer.Option(help="Predict one post with this image.")] = None,
+    language: Annotated[str | None, typer.Option(help="The language of that one post, such as en.")] = None,
     explain: Annotated[
         bool, typer.Option("--explain", help="Say what in each post speaks for its label, and what against it.")
     ] = False,
@@ -57,6 +58,8 @@ def run(
 
     if (posts is None) == (text is None and image is None):
         raise typer.BadParameter("give either a file of posts, or --text and/or --image")
+    if language is not None and posts is not None:
+        raise typer.BadParameter("--language is that of --text; a file says its posts' languages in a column")
     if explain and format_ is Format.KAGGLE:
         raise typer.BadParameter("a submission has no room for --explain")
     check_output(output, explained=explain)
@@ -72,7 +75,7 @@ def run(
 
     answer = loaded.explain_stream if explain else loaded.predict_stream
     if posts is None:
-        predictions = list(answer([one_post(text, image)]))
+        predictions = list(answer([one_post(text, image, language=language)]))
         if explain and output == "-" and sys.stdout.isatty():
             typer.echo(in_words(predictions[0]))
         else:

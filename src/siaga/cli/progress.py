@@ -21,7 +21,7 @@ _SILENT = ("pseudo_label", "augmented")
 @contextmanager
 def hearing() -> Iterator[Hear]:
     """Give what hears, and writes to stderr while the block runs."""
-    teller = _Teller(live=sys.stderr.isatty())
+    teller = Teller(live=sys.stderr.isatty())
     try:
         yield teller.hear
     finally:
@@ -30,7 +30,7 @@ def hearing() -> Iterator[Hear]:
 
 def counted(items: Iterable[T]) -> Iterator[T]:
     """Pass items through, telling their number and rate on stderr when it takes longer than a moment."""
-    teller, started, told, count = _Teller(live=sys.stderr.isatty()), time.monotonic(), time.monotonic(), 0
+    teller, started, told, count = Teller(live=sys.stderr.isatty()), time.monotonic(), time.monotonic(), 0
     for count, item in enumerate(items, start=1):
         yield item
         if count % 64 == 0 and (now := time.monotonic()) - told > (_EVERY_S if teller.live else _LOG_EVERY_S):
@@ -42,7 +42,7 @@ def counted(items: Iterable[T]) -> Iterator[T]:
 @contextmanager
 def counting(what: str) -> Iterator[Callable[[int, int], None]]:
     """Give what hears how many are done of how many, and tells it on stderr when it takes longer than a moment."""
-    teller, every_s = _Teller(live=sys.stderr.isatty()), _EVERY_S if sys.stderr.isatty() else _LOG_EVERY_S
+    teller, every_s = Teller(live=sys.stderr.isatty()), _EVERY_S if sys.stderr.isatty() else _LOG_EVERY_S
     told = time.monotonic()
 
     def hear(done: int, total: int) -> None:
@@ -57,7 +57,9 @@ def counting(what: str) -> Iterator[Callable[[int, int], None]]:
         teller.wipe()
 
 
-class _Teller:
+class Teller:
+    """Writes lines of progress to stderr; on a terminal a passing one is overwritten by the next."""
+
     def __init__(self, *, live: bool) -> None:
         self.live = live
         self.started = time.monotonic()

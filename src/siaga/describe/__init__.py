@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from hashlib import blake2b
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from siaga.features.duplicates import duplicate_facts, find_duplicates, fingerpr
 from siaga.files import write_text
 from siaga.pages import data_url, render
 from siaga.post import Post
+from siaga.quarantine import Quarantine
 
 _EXAMPLES = 3  # Of each class in each split.
 _ALL_EXAMPLES = 120
@@ -33,18 +34,22 @@ class Example:
 
 @dataclass(frozen=True)
 class Description:
-    """What `describe` found; all of it but the examples is JSON. `findings` says what is wrong and what to do."""
+    """What `describe` found; all of it but the examples is JSON. `findings` says what is wrong and what to do.
+
+    `read` counts what the files held beside posts: `set aside` by reason, and `noted` by kind.
+    """
 
     findings: list[str]
     splits: dict[str, Facts]
     charts: Facts
     duplicates: Facts
     examples: list[Example]
+    read: Facts = field(default_factory=dict)
 
     @property
     def summary(self) -> list[str]:
         """What was counted, in a few lines of plain text."""
-        return summary(self.splits)
+        return summary(self.splits, self.charts)
 
     def to_dict(self) -> dict[str, Any]:  # Any: JSON.
         """Return everything for JSON; an example's picture becomes whether there is one."""
@@ -52,10 +57,13 @@ class Description:
         return {**asdict(self), "examples": examples}
 
 
-def describe(posts: Mapping[str, Iterable[Post]], *, seed: int = 0) -> Description:
+def describe(
+    posts: Mapping[str, Iterable[Post]], *, seed: int = 0, quarantine: Quarantine | None = None
+) -> Description:
     """Describe posts by split (`posts`, or `train`, `validation`, `test`; and `unlabelled`) as a source gives them.
 
     Best before `build_dataset`, which leaves out some of what is to be found: copies across splits, broken images.
+    `quarantine` is the one that the source filled while it was read, where that is to be told as well.
     """
     found = {name: list(given) for name, given in posts.items()}
     every = [post for given in found.values() for post in given]
@@ -72,12 +80,18 @@ def describe(posts: Mapping[str, Iterable[Post]], *, seed: int = 0) -> Descripti
     facts = duplicate_facts(every, names, duplicates)
     for pair in facts["across"]:
         pair["verbatim"] = verbatim(*(found[name] for name in pair["splits"]))
-    return Description(findings(splits, facts), splits, charts(found), facts, _examples(found, seed))
+    read = {} if quarantine is None else _read(quarantine)
+    return Description(findings(splits, facts, read), splits, charts(found), facts, _examples(found, seed), read)
 
 
 def write_page(description: Description, path: Path) -> None:
     """Write one self-contained HTML page."""
     write_text(path, render("describe.html", d=description, picture=data_url))
+
+
+def _read(quarantine: Quarantine) -> Facts:
+    counts = {"set aside": quarantine.counts, "noted": +quarantine.noted}
+    return {name: dict(found.most_common()) for name, found in counts.items() if found}
 
 
 def _examples(posts: Mapping[str, Sequence[Post]], seed: int) -> list[Example]:

@@ -8,25 +8,27 @@ Facts = Mapping[str, Any]  # Any: JSON, as `measure` and `duplicate_facts` make 
 _FEW_POSTS = 20
 _MANY_REPEATS = 0.01  # The share from which repeated posts are worth a sentence.
 _MANY_CLASSES = 10  # So many names are listed; the rest is counted.
+_OPTIONAL = frozenset({"hashtags", "image_url"})  # Fields of posts of streams; a post without one lacks nothing.
 
 
-def findings(splits: Mapping[str, Facts], duplicates: Facts) -> list[str]:
+def findings(splits: Mapping[str, Facts], duplicates: Facts, read: Facts) -> list[str]:
     """Return the sentences, those about labels and leaks first; an empty list means that nothing was found."""
     return [
         *_classes(splits),
         *_contradictions(duplicates),
         *_leaks(duplicates),
-        *(sentence for name, facts in splits.items() for sentence in _of_split(_named(name), facts)),
+        *(sentence for name, facts in splits.items() for sentence in _of_split(_named(name, facts), facts)),
+        *_of_reading(read, sum(facts["posts"] for facts in splits.values())),
     ]
 
 
 def _classes(splits: Mapping[str, Facts]) -> Iterator[str]:
     labelled = {name: facts["classes"] for name, facts in splits.items() if facts["classes"]}
     if not labelled:
-        yield "No post has a label. Set source.columns.label, or label some posts before training."
+        yield "No post has a label. Label some before training; source.columns.label names a table's column of labels."
     known = sorted({label for counts in labelled.values() for label in counts})
     for name, counts in labelled.items():
-        where = _named(name)
+        where = _named(name, splits[name])
         if missing := [label for label in known if label not in counts]:
             yield f"No post {where} is of the class {_list(missing)}: nothing can be learned, or measured, there."
         few = [f"{label} ({count:,})" for label, count in counts.items() if count < _FEW_POSTS]
@@ -105,17 +107,25 @@ def _of_texts(where: str, n: int, facts: Facts) -> Iterator[str]:
 
 def _of_fields(where: str, n: int, facts: Facts) -> Iterator[str]:
     for name, field in facts["fields"].items():
-        if field["missing"]:
+        if field["missing"] and name not in _OPTIONAL:
             yield f"{_share(field['missing'], n)} {where} have no {name}."
         if field["with_codes"]:
             codes = f"percent codes ({field['coded'][:80]}). Where a classifier reads it, set cleaning.percent_codes"
             yield f"{_share(field['with_codes'], n)} {where} have a {name} with {codes}."
 
 
-def _named(split: str) -> str:
+def _of_reading(read: Facts, posts: int) -> Iterator[str]:
+    for reason, count in read.get("set aside", {}).items():
+        rows = f"{_count(count, 'row')} set aside or kept in part"
+        yield f"{rows}: {reason[0].lower()}{reason[1:]}. The quarantine lists them."
+    if reposts := read.get("noted", {}).get("repost"):
+        yield f"{_share(reposts, posts)} pass on another post, whose text they have."
+
+
+def _named(split: str, facts: Facts) -> str:
     match split:
         case "posts":
-            return "of the labelled file"
+            return "of the labelled file" if facts["classes"] else "of the file"
         case "unlabelled":
             return "among the unlabelled"
         case _:

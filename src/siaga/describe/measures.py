@@ -46,6 +46,7 @@ def measure(posts: Sequence[Post], prints: Sequence[Fingerprint]) -> Facts:
         "fields": field_facts(posts),
         "languages": dict(languages.most_common(_TOP)),
         "without_language": len(posts) - languages.total(),
+        "places": dict(Counter(post.place.method for post in posts if post.place is not None).most_common()),
         "images": _images(posts, prints),
         "time": {
             "posts": len(times),

@@ -3,10 +3,10 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from itertools import combinations
-from math import sqrt
 
 import numpy as np
 
+from siaga.evaluation.intervals import wilson
 from siaga.evaluation.metrics import ECE_BINS, confidence_bins
 from siaga.evaluation.outcomes import Indices, Outcomes
 from siaga.post import Post, Prediction
@@ -55,7 +55,7 @@ def calibration(outcomes: Outcomes) -> list[dict[str, float]]:
     for number in np.unique(bins):
         inside = bins == number
         n, share = int(inside.sum()), float(right[inside].mean())
-        low, high = _wilson(share, n)
+        low, high = wilson(share, n)
         edges = {"lower": float(number / ECE_BINS), "upper": float((number + 1) / ECE_BINS), "n": n}
         mean = float(outcomes.confidence[inside].mean())
         found.append({**edges, "confidence": mean, "accuracy": share, "low": low, "high": high})
@@ -136,12 +136,6 @@ def _pair(a: str, b: str, right: Mapping[str, np.ndarray]) -> dict[str, object]:
 
 def _rows(values: Sequence[str | None], wanted: str) -> Indices:
     return np.array([i for i, value in enumerate(values) if value == wanted], dtype=np.int64)
-
-
-def _wilson(share: float, n: int) -> tuple[float, float]:
-    z = 1.959963985
-    centre, spread = share + z * z / (2 * n), z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
-    return max(0.0, (centre - spread) / (1 + z * z / n)), min(1.0, (centre + spread) / (1 + z * z / n))
 
 
 def _rounded(values: list[float]) -> list[float]:

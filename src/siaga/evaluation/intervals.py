@@ -8,6 +8,7 @@ point for an interval.
 """
 
 from collections.abc import Iterator, Mapping
+from math import sqrt
 
 import numpy as np
 from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]  # It ships no types.
@@ -99,6 +100,30 @@ def ends(rows: Values) -> tuple[float | None, float | None]:
         return None, None
     low, high = np.quantile(defined, ENDS)
     return float(low), float(high)
+
+
+def wilson(share: float, n: int) -> tuple[float, float]:
+    """Return the 95 % interval of a share of `n` posts (Wilson 1927), which stays within 0 and 1 for a few posts."""
+    z = 1.959963985
+    centre, spread = share + z * z / (2 * n), z * sqrt(share * (1 - share) / n + z * z / (4 * n * n))
+    return max(0.0, (centre - spread) / (1 + z * z / n)), min(1.0, (centre + spread) / (1 + z * z / n))
+
+
+def mean_of_sums(n: int, total: int, squares: int) -> Interval:
+    """Return the mean of `n` whole numbers from their sum and their sum of squares, with its 95 % interval.
+
+    The interval is Student's (1908), so that it is wide enough for a few numbers; for many it is the normal one. It
+    is None where it cannot be told: of fewer than two numbers, or of numbers that are all equal.
+    """
+    from scipy.special import stdtrit
+
+    if n == 0:
+        return {"value": None, "low": None, "high": None}
+    mean, spread = total / n, n * squares - total * total  # Whole numbers, so that nothing cancels.
+    if spread == 0:
+        return {"value": mean, "low": None, "high": None}
+    half = float(stdtrit(n - 1, ENDS[1])) * sqrt(spread / (n - 1)) / n
+    return {"value": mean, "low": mean - half, "high": mean + half}
 
 
 def _rank_resamples(outcomes: Outcomes, resamples: int) -> int:

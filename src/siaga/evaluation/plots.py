@@ -5,12 +5,14 @@ same values give the same bytes.
 """
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
-from io import StringIO
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from io import BytesIO, StringIO
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 INK, SOFT, GRID = "#1c2430", "#5c6878", "#d9dfe7"
 BLUE, ORANGE, GREEN, RED, SKY, PURPLE = "#0072B2", "#E69F00", "#009E73", "#D55E00", "#56B4E9", "#CC79A7"
@@ -34,24 +36,55 @@ KINDS = tuple((colour, marker) for marker in "os" for colour in (BLUE, ORANGE, G
 Row = Mapping[str, Any]  # Any: a value of report.json.
 
 
-def svg(draw: Callable[..., object], *, width: float = 5.4, height: float = 3.4, panels: int = 1) -> str:
+def svg(
+    draw: Callable[..., object],
+    *,
+    width: float = 5.4,
+    height: float = 3.4,
+    panels: int = 1,
+    heights: Sequence[float] = (1.0,),
+) -> str:
     """Return `draw(*axes)` as an inline SVG element; sizes in inches, the panels side by side.
 
-    Text stays text, in the reader's fonts, so that no script lacks its letters.
+    `heights` are the shares of rows of panels, one below the other, with one horizontal axis. Text stays text, in the
+    reader's fonts, so that no script lacks its letters.
     """
+    stream, nothing = StringIO(), dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    with _figure(draw, (width, height), panels, heights) as figure:
+        figure.savefig(stream, format="svg", metadata=nothing, transparent=True)
+    text = stream.getvalue()
+    return text[text.index("<svg") :].replace("font-family: 'DejaVu Sans'", "font-family: 'DejaVu Sans', system-ui")
+
+
+def png(
+    draw: Callable[..., object],
+    *,
+    width: float = 5.4,
+    height: float = 3.4,
+    panels: int = 1,
+    heights: Sequence[float] = (1.0,),
+) -> bytes:
+    """Return what `svg` draws as the bytes of a PNG on white, 144 dots an inch, in Matplotlib's fonts."""
+    stream = BytesIO()
+    with _figure(draw, (width, height), panels, heights) as figure:
+        figure.savefig(stream, format="png", dpi=144, metadata={"Software": None}, facecolor="white")
+    return stream.getvalue()
+
+
+@contextmanager
+def _figure(
+    draw: Callable[..., object], size: tuple[float, float], panels: int, heights: Sequence[float]
+) -> "Iterator[Figure]":
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
     settings = {"svg.hashsalt": "siaga", "svg.fonttype": "none", "font.size": 10.0, "font.family": ["DejaVu Sans"]}
     with warnings.catch_warnings(), mpl.rc_context(settings):
-        figure = Figure(figsize=(width, height), layout="constrained")
-        draw(*figure.subplots(1, panels, squeeze=False)[0])
-        stream = StringIO()
-        nothing = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure = Figure(figsize=size, layout="constrained")
+        rows = len(heights)
+        draw(*figure.subplots(rows, panels, squeeze=False, sharex=rows > 1, height_ratios=heights).flat)
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # The reader's fonts draw it, not Matplotlib's.
-        figure.savefig(stream, format="svg", metadata=nothing, transparent=True)
-    text = stream.getvalue()
-    return text[text.index("<svg") :].replace("font-family: 'DejaVu Sans'", "font-family: 'DejaVu Sans', system-ui")
+        yield figure
 
 
 def interval_plot(rows: Mapping[str, Mapping[str, Row]], *, metric: str, ax: "Axes") -> "Axes":

@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
 from siaga.errors import BundleError
 from siaga.files import write_text
@@ -59,7 +59,7 @@ class CalibratedClassifier:
         seen = _seen(raw)
         probabilities = raw.probabilities.copy()
         probabilities[seen] = _soften(raw.probabilities[seen], self.temperature_)
-        return Answer(probabilities, raw.used, raw.members, raw.faults)
+        return replace(raw, probabilities=probabilities)
 
     def predict_proba(self, posts: Sequence[Post]) -> Probabilities:
         """Return the calibrated probabilities, (n, classes)."""
@@ -107,6 +107,8 @@ def _soften(probabilities: Probabilities, temperature: float) -> Probabilities:
 
 def _fit_temperature(probabilities: Probabilities, labels: NDArray[np.int64]) -> float:
     """Return the temperature of least loss, drawn towards 1 as by one post, so that a few posts do not rule it."""
+    from scipy.optimize import minimize_scalar
+
     rows = np.arange(len(labels))
 
     def loss(log_temperature: float) -> float:

@@ -13,7 +13,7 @@ from scipy.sparse import csr_matrix
 from siaga.errors import BundleError, DataError
 from siaga.files import write_text
 from siaga.post import Modality, Post
-from siaga.schema import Consistency, Convnet, Encoder, Fusion, Linear, ModelSpec, Recurrent, SelfTraining
+from siaga.schema import Consistency, Convnet, Encoder, Fusion, Lexicon, Linear, ModelSpec, Recurrent, SelfTraining
 
 Probabilities = NDArray[np.float64]
 Event = Mapping[str, object]
@@ -55,13 +55,15 @@ class Answer:
 
     `probabilities` is (n, classes) float64 with rows that sum to 1; `used[i]` are the modalities that were read of
     post i (none: the row is the class frequencies); `members` each member's probabilities, in the same shape;
-    `faults[i]` says why a part of post i could not be read.
+    `faults[i]` says why a part of post i could not be read, or tells nothing; `scores[i]` is the whole number that a
+    list of words gives it.
     """
 
     probabilities: Probabilities
     used: list[tuple[Modality, ...]]
     members: Mapping[str, Probabilities] = field(default_factory=dict)
     faults: Mapping[int, str] = field(default_factory=dict)
+    scores: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -175,6 +177,10 @@ def build_model(spec: ModelSpec, *, seed: int = 0) -> Classifier:  # noqa: PLR09
             from siaga.models.consistency import ConsistencyClassifier
 
             return ConsistencyClassifier(spec, seed=seed)
+        case Lexicon():
+            from siaga.models.lexicon import LexiconClassifier
+
+            return LexiconClassifier(spec, seed=seed)
         case _:
             assert_never(spec)
 

@@ -11,10 +11,19 @@ from siaga.schema.fusions import FeatureFusion, JointFusion
 from siaga.schema.models import Consistency, Fusion, ModelSpec, SelfTraining, members_of
 from siaga.schema.nets import Block, Convnet, Encoder, Plain, Recurrent, Residual
 from siaga.schema.search import Search, Searched
-from siaga.schema.sources import ArraysSource, Columns, Files, FolderSource, SourceSpec, SyntheticSource, TableSource
+from siaga.schema.sources import (
+    ArraysSource,
+    Columns,
+    Files,
+    FolderSource,
+    SourceSpec,
+    SyntheticSource,
+    TableSource,
+    TwitterSource,
+)
 from siaga.schema.splits import EventSplit, GivenSplit, GroupedSplit, RandomSplit, Selection, SplitSpec, TimeSplit
 from siaga.schema.submission import Submission
-from siaga.schema.texts import Cleaning, Linear
+from siaga.schema.texts import Cleaning, Lexicon, Linear
 from siaga.schema.training import Augmentation, Training
 
 __all__ = [
@@ -36,6 +45,7 @@ __all__ = [
     "GivenSplit",
     "GroupedSplit",
     "JointFusion",
+    "Lexicon",
     "Linear",
     "ModelSpec",
     "Plain",
@@ -55,6 +65,7 @@ __all__ = [
     "TableSource",
     "TimeSplit",
     "Training",
+    "TwitterSource",
 ]
 
 

@@ -7,7 +7,7 @@ from pydantic import Field, field_validator, model_validator
 from siaga.schema.base import Count, Name, Positive, Probability, Share, Spec
 from siaga.schema.fusions import FeatureFusion, JointFusion
 from siaga.schema.nets import SOLVED, Convnet, Encoder, Recurrent
-from siaga.schema.texts import Linear
+from siaga.schema.texts import Lexicon, Linear
 from siaga.schema.training import Augmentation
 
 
@@ -123,7 +123,7 @@ class Consistency(Spec):
 
 
 ModelSpec = Annotated[
-    Linear | Encoder | Recurrent | Convnet | Fusion | SelfTraining | Consistency, Field(discriminator="kind")
+    Linear | Lexicon | Encoder | Recurrent | Convnet | Fusion | SelfTraining | Consistency, Field(discriminator="kind")
 ]
 
 Fusion.model_rebuild()

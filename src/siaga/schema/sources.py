@@ -7,7 +7,16 @@ from pydantic import Field, model_validator
 
 from siaga.schema.base import Class, Probability, Seed, Share, Spec
 
-LooksLike = Literal["flood-triage", "digits", "cifar100", "image-sentiment", "disaster-tweets", "hateful-memes"]
+LooksLike = Literal[
+    "flood-triage",
+    "digits",
+    "cifar100",
+    "image-sentiment",
+    "disaster-tweets",
+    "hateful-memes",
+    "stream-sentiment",
+]
+Form = Literal["auto", "twitter", "twitter-v2", "bluesky", "mastodon", "posts"]
 
 
 class Columns(Spec):
@@ -78,14 +87,26 @@ class ArraysSource(Files):
     )
 
 
+class TwitterSource(Files):
+    """Messages of open streams as they came, one JSON object a line: plain, .gz, .bz2 or .xz; a folder is its files.
+
+    Read are tweets (API v1.1 and v2), events of Bluesky's Jetstream, statuses and events of Mastodon, and posts as
+    Siaga writes them, which alone have labels and images. Notices, such as of deleted posts, are passed over.
+    """
+
+    kind: Literal["twitter"] = "twitter"
+    form: Form = Field(default="auto", description="What a message is; auto finds out.")
+
+
 class SyntheticSource(Spec):
     """Seeded look-alikes of a system's data; made, not read.
 
     Floods are posts in Indonesian with drawn pictures. Pictures alone: digits of 28 × 28 pixels; things of 32 × 32, a
     hundred classes in twenty superclasses (the field `coarse_label`); scenes of five moods, 96 × 96, with the field
     `confidence`. Texts alone: English tweets with the words of disasters, "1" for real ones, with the fields `keyword`
-    and `location`. Memes, 96 × 96, are harmful by what text and picture say together. What is not set has the defaults
-    below for floods, and for the others neither flaws nor unlabelled posts.
+    and `location`; ten minutes of a stream in English, Indonesian, Spanish and Japanese, negative, neutral or positive,
+    with time, language and place. Memes, 96 × 96, are harmful by what text and picture say together. What is not set
+    has the defaults below for floods, and for the others neither flaws nor unlabelled posts.
     """
 
     kind: Literal["synthetic"] = "synthetic"
@@ -95,11 +116,11 @@ class SyntheticSource(Spec):
         default=600, description="Unlabelled posts to make; not set: 0 but for floods."
     )
     classes: Annotated[int, Field(ge=2, le=100)] = Field(
-        default=100, description="Classes, at most: the first ones; floods, tweets and memes always have their two."
+        default=100, description="Classes, at most: the first ones; floods, texts and memes always have all of theirs."
     )
     info_share: Probability = Field(default=0.3, description="Share of INFO among floods.")
     missing_text: Share = Field(
-        default=0.05, description="Share of floods, or memes, without text; not set: 0 but for floods."
+        default=0.05, description="Share of floods, memes or posts of a stream without text; not set: 0 but for floods."
     )
     missing_image: Share = Field(default=0.1, description="Share of posts without image; not set: 0 but for floods.")
     noise: Share = Field(
@@ -116,4 +137,6 @@ class SyntheticSource(Spec):
         return values
 
 
-SourceSpec = Annotated[TableSource | FolderSource | ArraysSource | SyntheticSource, Field(discriminator="kind")]
+SourceSpec = Annotated[
+    TableSource | FolderSource | ArraysSource | TwitterSource | SyntheticSource, Field(discriminator="kind")
+]

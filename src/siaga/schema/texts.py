@@ -1,4 +1,4 @@
-"""Texts as classifiers read them: their cleaning, and `linear`."""
+"""Texts as classifiers read them: their cleaning, `linear` and `lexicon`."""
 
 from typing import Annotated, Literal
 
@@ -100,3 +100,18 @@ class Linear(Spec):
             if name == source:
                 raise ValueError(f"fill.{name} cannot stand in for itself. Name another field, such as 'hashtags'")
         return self
+
+
+class Lexicon(Spec):
+    """A list of words with whole numbers: the sum over a text, and how classes go with sums."""
+
+    kind: Literal["lexicon"] = "lexicon"
+    words: Annotated[str, Field(min_length=1)] = Field(
+        default="afinn-111",
+        description="The list: afinn-111 or afinn-en-165 (English), afinn-da-32 (Danish), or a file that holds a word "
+        "or phrase, a tab and a whole number a line.",
+    )
+    languages: tuple[Annotated[str, Field(min_length=1)], ...] = Field(
+        default=("en",), description="Posts in other languages are not read, and score 0; empty: all are read."
+    )
+    unknown_language: bool = Field(default=False, description="Read posts whose language is not known as well.")

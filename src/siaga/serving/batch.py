@@ -77,11 +77,12 @@ def check_output(output: str, *, explained: bool = False) -> None:
 def to_json(prediction: Prediction) -> str:
     """Return a prediction as one line of JSON (ASCII, so that no text can break a line).
 
-    `explanation` is a key where there is one.
+    `explanation` and `score` are keys where there is one.
     """
     values = asdict(prediction)
-    if prediction.explanation is None:
-        del values["explanation"]
+    for name in ("explanation", "score"):
+        if values[name] is None:
+            del values[name]
     return json.dumps(values, ensure_ascii=True)
 
 
@@ -113,7 +114,8 @@ def _write_parquet(predictions: Iterable[Prediction], stream: IO[bytes]) -> None
     import pyarrow.parquet as pq
 
     columns, source = _begun(predictions)
-    types = [pa.float64() if is_number else pa.string() for is_number in columns.are_numbers]
+    known = {"text": pa.string(), "real": pa.float64(), "whole": pa.int64()}
+    types = [known[kind] for kind in columns.types]
     schema = pa.schema(list(zip(columns.names, types, strict=True)))
     with pq.ParquetWriter(stream, schema) as writer:
         while rows := [columns.row(prediction) for prediction in islice(source, CHUNK)]:

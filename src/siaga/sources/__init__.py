@@ -1,4 +1,4 @@
-"""Raw data in, posts out: tables (CSV, TSV, JSONL, Parquet), folders of images, arrays, and seeded look-alikes.
+"""Raw data in, posts out: tables (CSV, TSV, JSONL, Parquet), folders of images, arrays, streams, seeded look-alikes.
 
 `read_source` reads what a recipe names, `read_posts` any one table. Both are lazy and stream. A row that cannot be
 used, and a part of a row that cannot, goes to the quarantine with its line and its reason.
@@ -11,7 +11,7 @@ from typing import assert_never
 
 from siaga.post import Post
 from siaga.quarantine import Quarantine
-from siaga.schema import ArraysSource, Columns, FolderSource, SourceSpec, SyntheticSource, TableSource
+from siaga.schema import ArraysSource, Columns, FolderSource, SourceSpec, SyntheticSource, TableSource, TwitterSource
 
 _SAME_LABELS: Mapping[str, str] = MappingProxyType({})
 _SAME_NAMES = Columns()
@@ -36,6 +36,10 @@ def read_source(spec: SourceSpec, *, quarantine: Quarantine) -> dict[str, Iterat
             from siaga.sources.arrays import read_arrays
 
             return read_arrays(spec, quarantine=quarantine)
+        case TwitterSource():
+            from siaga.sources.items.source import read_message_files
+
+            return read_message_files(spec, quarantine=quarantine)
         case SyntheticSource():
             from siaga.sources.synthetic import make_posts
 

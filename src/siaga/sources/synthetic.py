@@ -1,6 +1,6 @@
 """Seeded look-alikes of the data that the recipes are for: the same spec gives the same posts, in every process."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import assert_never
 
@@ -13,12 +13,12 @@ from siaga.schema import SyntheticSource
 def make_posts(spec: SyntheticSource) -> dict[str, Iterator[Post]]:
     """Return "posts" and, where asked for, "unlabelled"; each post is made when its turn comes.
 
-    What was said of a post together with its label (its fields, but those of a tweet) is missing where the label is.
+    What was said of a post together with its label (its fields, but those of tweets) is missing where the label is.
     """
     parts = {"posts": _make(spec, spec.posts, "post", np.random.default_rng([spec.seed, 0]))}
     if spec.unlabelled:
         posts = _make(spec, spec.unlabelled, "unlabelled", np.random.default_rng([spec.seed, 1]))
-        said_without_label = spec.looks_like == "disaster-tweets"
+        said_without_label = spec.looks_like in ("disaster-tweets", "stream-sentiment")
         parts["unlabelled"] = (
             replace(post, label=None, fields=post.fields if said_without_label else {}) for post in posts
         )
@@ -26,30 +26,22 @@ def make_posts(spec: SyntheticSource) -> dict[str, Iterator[Post]]:
 
 
 def _make(spec: SyntheticSource, count: int, name: str, rng: np.random.Generator) -> Iterator[Post]:
+    make: Callable[[SyntheticSource, int, str, np.random.Generator], Iterator[Post]]
     match spec.looks_like:
         case "flood-triage":
-            from siaga.sources.floods import make_floods
-
-            return make_floods(spec, count, name, rng)
+            from siaga.sources.floods import make_floods as make
         case "digits":
-            from siaga.sources.digits import make_digits
-
-            return make_digits(spec, count, name, rng)
+            from siaga.sources.digits import make_digits as make
         case "cifar100":
-            from siaga.sources.things import make_things
-
-            return make_things(spec, count, name, rng)
+            from siaga.sources.things import make_things as make
         case "image-sentiment":
-            from siaga.sources.moods import make_moods
-
-            return make_moods(spec, count, name, rng)
+            from siaga.sources.moods import make_moods as make
         case "disaster-tweets":
-            from siaga.sources.alerts import make_alerts
-
-            return make_alerts(spec, count, name, rng)
+            from siaga.sources.alerts import make_alerts as make
         case "hateful-memes":
-            from siaga.sources.memes import make_memes
-
-            return make_memes(spec, count, name, rng)
+            from siaga.sources.memes import make_memes as make
+        case "stream-sentiment":
+            from siaga.sources.stream import make_stream as make
         case _:
             assert_never(spec.looks_like)
+    return make(spec, count, name, rng)

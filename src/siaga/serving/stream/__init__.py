@@ -1,0 +1,1 @@
+"""Posts as they come: from files, pipes, brokers and open streams, through a classifier, to a place that keeps them."""
