@@ -49,9 +49,10 @@ class KafkaMock:
 
 
 @contextmanager
-def kafka_mock() -> Iterator[KafkaMock]:
-    """Start a mock cluster; it ends with the block, or with this process."""
-    process = subprocess.Popen([sys.executable, __file__], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+def kafka_mock(*, session_ms: int = SESSION_MS) -> Iterator[KafkaMock]:
+    """Start a mock cluster; it ends with the block, or with this process. A dead member is missed after `session_ms`."""
+    command = [sys.executable, __file__, str(session_ms), str(min(HEARTBEAT_MS, session_ms // 5))]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None
     assert process.stdout is not None
     with process:
@@ -59,7 +60,7 @@ def kafka_mock() -> Iterator[KafkaMock]:
         process.stdin.close()
 
 
-def _serve() -> None:
+def _serve(session_ms: int, heartbeat_ms: int) -> None:
     from confluent_kafka import cimpl
 
     library = ctypes.CDLL(cimpl.__file__)  # It finds librdkafka, wherever that is, as one of its own parts.
@@ -76,8 +77,8 @@ def _serve() -> None:
     client = ctypes.c_void_p(library.rd_kafka_new(_PRODUCER, configuration, error, 512))
     cluster = ctypes.c_void_p(library.rd_kafka_mock_cluster_new(client, 1))
     library.rd_kafka_mock_group_initial_rebalance_delay_ms(cluster, 0)
-    library.rd_kafka_mock_set_group_consumer_session_timeout_ms(cluster, SESSION_MS)
-    library.rd_kafka_mock_set_group_consumer_heartbeat_interval_ms(cluster, HEARTBEAT_MS)
+    library.rd_kafka_mock_set_group_consumer_session_timeout_ms(cluster, session_ms)
+    library.rd_kafka_mock_set_group_consumer_heartbeat_interval_ms(cluster, heartbeat_ms)
     sys.stdout.write(f"{library.rd_kafka_mock_cluster_bootstraps(cluster).decode()}\n")
     sys.stdout.flush()
     for command in sys.stdin:
@@ -95,4 +96,4 @@ def _serve() -> None:
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(*map(int, sys.argv[1:]))

@@ -4,6 +4,7 @@ import json
 import multiprocessing
 import random
 import re
+import resource
 import signal
 import socket
 import time
@@ -145,6 +146,14 @@ def test_what_still_breaks_the_connection_is_stepped_over_by_twice_as_much_each_
     with streaming(Jetstream(events)) as server:
         assert lines_of(taken(input_of(jetstream(server)), 2)) == [events[0], events[-1]]
         assert server.cursors()[2:] == [START_US + seconds * 1_000_000 for seconds in (1, 2, 4)]
+
+
+def test_a_second_message_that_is_too_large_is_approached_as_the_first_one_was() -> None:
+    huge = {10, 30}
+    events = [post(number, "x" * MESSAGE_BYTES if number in huge else "") for number in range(40)]
+    with streaming(Jetstream(events)) as server:
+        taken(input_of(jetstream(server)), 38)
+        assert server.cursors() == [None, *(START_US + seconds * 1_000_000 for seconds in (4, 10, 24, 30))]
 
 
 def test_a_server_that_only_closes_is_not_stepped_over() -> None:
@@ -433,20 +442,33 @@ def test_another_seed_draws_another_sample(tmp_path: Path) -> None:
 
 
 def test_posts_that_come_too_late_and_deleted_ones_are_not_in_the_sample(tmp_path: Path) -> None:
-    late = json.loads(day_of(3, 5, day=2))
-    late["commit"]["record"]["createdAt"] = "2024-05-01T10:00:00Z"
-    from_the_future = json.loads(day_of(4, 5, day=2))
-    from_the_future["commit"]["record"]["createdAt"] = "2031-01-01T00:00:00Z"
-    without_time = json.loads(day_of(5, 5, day=2))
+    late = [json.loads(day_of(number, 4, day=2)) for number in (0, 3)]
+    for event in late:
+        event["commit"]["record"]["createdAt"] = "2024-05-01T10:00:00Z"
+    without_time = json.loads(day_of(5, 4, day=2))
     del without_time["commit"]["record"]["createdAt"]
-    others = [json.dumps(event).encode() for event in (late, from_the_future, without_time)]
     gone = deletion(START_US + 2 * DAY + 4 * HOUR + 7_000, "r2")
-    events = [day_of(1, 4, day=2), day_of(2, 4, day=2), *others, gone]
+    first, second, third = (json.dumps(event).encode() for event in (*late, without_time))
+    events = [first, day_of(1, 4, day=2), day_of(2, 4, day=2), second, third, gone]
     out = tmp_path / "posts.jsonl"
     with streaming(Jetstream(ended(events))) as server:
         done = until_the_end(jetstream(server), out, Choice(per_day=9))
-    assert sorted(ids_in(out)) == ["r1", "r4", "r5"]
-    assert done.counts == {"delete": 2, "too late for its day": 1}
+    assert ids_in(out) == ["r1", "r5"]
+    assert done.counts == {"delete": 2, "too late for its day": 2}
+
+
+def test_a_post_without_a_time_or_from_the_future_is_of_the_day_on_which_it_came(tmp_path: Path) -> None:
+    lines = [
+        b'{"id": "a", "text": "x", "time": "2031-01-01"}',
+        b'{"id": "b", "text": "x"}',
+        b'{"id": "c", "text": "x"}',
+    ]
+    noon_ms = (START_US + DAY // 2) // 1000
+    out = tmp_path / "posts.jsonl"
+    stream = Recorded(recorded(lines, time_ms=noon_ms), recorded([], time_ms=noon_ms + DAY // 1000))
+    assert collected(stream, out, Choice(per_day=2)).kept == 2
+    assert json.loads(state_path(out).read_text())["open_from"] == "2024-05-02"
+    assert len(ids_in(out)) == 2
 
 
 @pytest.mark.parametrize("limit", [1, 7, 20])
@@ -588,6 +610,63 @@ def test_lines_beyond_the_state_are_kept_and_their_posts_known(tmp_path: Path) -
     done = collected(Recorded(recorded([post(1), post(2)])), out, Choice())
     assert ids_in(out) == ["r0", "r1", "r2"]
     assert (done.posts, done.repeated) == (1, 1)
+
+
+class DiedError(BaseException):
+    """Stands for the end of a process: nothing of ours catches it."""
+
+
+def held(number: int) -> Held:
+    return Held("bluesky", f"p{number}", number, json.dumps({"id": f"p{number}"}))
+
+
+@pytest.mark.parametrize("time_to_die", [1, 2])
+def test_a_death_while_a_day_is_closed_leaves_what_can_be_gone_on_with(
+    time_to_die: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out, places = tmp_path / "posts.jsonl", []
+
+    def reach(place: str) -> None:
+        places.append(place)
+        if places.count("before_commit") == time_to_die:
+            raise DiedError
+
+    with open_collection(out, per_day=5) as collection:
+        collection.add(date(2024, 5, 1), held(1))
+        collection.save()
+        collection.add(date(2024, 5, 1), held(2))
+        monkeypatch.setattr("siaga.serving.stream.collection.reach", reach)
+        with pytest.raises(DiedError):
+            collection.close_days(date(2024, 5, 2))
+    assert ids_in(out) == [[], ["p1", "p2"]][time_to_die - 1]
+    monkeypatch.undo()
+    with open_collection(out, per_day=5) as collection:
+        assert ids_in(out) == []
+        collection.add(date(2024, 5, 1), held(2))
+        collection.close_days(date(2024, 5, 2))
+    assert ids_in(out) == ["p1", "p2"]
+
+
+def test_what_a_full_disk_took_half_of_is_taken_back(tmp_path: Path) -> None:
+    out = tmp_path / "posts.jsonl"
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    with open_collection(out, per_day=5) as collection:
+        for number in (1, 2, 3):
+            collection.add(date(2024, 5, 1), held(number))
+        collection.save()
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20, hard))
+        try:
+            with pytest.raises(
+                DataError, match=r"posts\.jsonl cannot be written: File too large\. Choose another place"
+            ):
+                collection.close_days(date(2024, 5, 2))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+        collection.finish()
+    assert ids_in(out) == ["p1", "p2", "p3"]
+    with open_collection(out, per_day=5) as collection:
+        collection.finish()
+    assert ids_in(out) == ["p1", "p2", "p3"]
 
 
 def test_two_processes_do_not_fill_one_file(tmp_path: Path) -> None:

@@ -82,6 +82,16 @@ def test_a_message_of_no_form_is_shown_by_its_keys() -> None:
         ItemReader().read(b"{}")
 
 
+@pytest.mark.parametrize(
+    "odd", [{"delete": {}}, {"delete": {"status": {"id": 7}}}, {"delete": {"status": {"id_str": "7\0"}}}]
+)
+def test_an_odd_delete_hides_no_other(odd: Object) -> None:
+    _, notices, faults = ItemReader().read_all([line(DELETE), line(odd), line(DELETE)])
+    expected = ["650034844559376384", *(["7"] if "id" in odd["delete"].get("status", {}) else []), "650034844559376384"]
+    assert notices.deleted == [("twitter", id_) for id_ in expected]
+    assert (len(notices), notices.counts, faults) == (3, {"delete": 3}, [])
+
+
 def test_notices_are_a_sequence_and_know_their_counts() -> None:
     lines = [line(DELETE), b"", line({"limit": {"track": 1}}), line({"did": "did:x", "kind": "account"})]
     _, notices, _ = ItemReader().read_all([*lines, line(DELETE)])

@@ -154,9 +154,18 @@ def test_files_without_a_post_are_a_reason_and_leave_nothing(tmp_path: Path) -> 
         recorded(tmp_path / "b.json")
 
 
-def test_a_store_and_its_files_give_equal_figures(folder: Path, tmp_path: Path) -> None:
-    run(Plan(str(folder), str(tmp_path / "mood.db"), "stream-sentiment"))
-    with open_store(str(tmp_path / "mood.db"), must_exist=True) as store:
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where a store can be made."""
+    if request.param == "sqlite":
+        return str(tmp_path / "mood.db")
+    found: str = request.getfixturevalue("postgres_server").emptied()
+    return found
+
+
+def test_a_store_and_its_files_give_equal_figures(folder: Path, address: str) -> None:
+    run(Plan(str(folder), address, "stream-sentiment"))
+    with open_store(address, must_exist=True) as store:
         kept = kept_in(store)
         late = kept_in(store, Window(since_ms=MINUTE_30))
     for summary, window in ((kept, Window()), (late, Window(since_ms=MINUTE_30))):
@@ -166,6 +175,7 @@ def test_a_store_and_its_files_give_equal_figures(folder: Path, tmp_path: Path) 
         assert summary.to_dict() == read.to_dict()
         assert summary.points == read.points
     assert (kept.total.all.posts, late.total.all.posts, len(kept.points), len(late.points)) == (6, 2, 2, 1)
+    assert json.dumps(kept.to_dict()) == json.dumps(summary_of(recorded(folder).tally).to_dict())
 
 
 def test_posts_without_a_time_count_alike_in_a_store_and_in_files(tmp_path: Path) -> None:
@@ -271,6 +281,22 @@ def test_the_folder_holds_what_the_reference_says(folder: Path) -> None:
     assert {name for name in header if "negative" not in name and "neutral" not in name} <= {
         f"{name}{ending}" for name in shown for ending in endings
     }
+
+
+def test_describe_tells_what_is_in_a_stream(folder: Path, tmp_path: Path) -> None:
+    settings = ("--set", "source.kind=twitter", "--set", f"source.path={folder}")
+    done = CliRunner().invoke(app, ["describe", "stream-sentiment", *settings, "--out", str(tmp_path / "described")])
+    assert done.exit_code == 0, done.exception
+    lines = done.stdout.splitlines()
+    assert lines[1:4] == [
+        "  time: 2019-07-03 06:29 to 2019-07-03 06:32 (UTC), 2 posts a minute",
+        "  languages: en 4, id 1, others or none 1",
+        "  places, by how they are known: profile 4, box 1, coordinates 1, others or none 0",
+    ]
+    assert "- 1 row set aside or kept in part: not JSON. The quarantine lists them." in lines
+    assert "- 1 row set aside or kept in part: repeated id. The quarantine lists them." in lines
+    found = json.loads((tmp_path / "described" / "describe.json").read_text())
+    assert found["read"]["noted"] == {"notice: delete": 1, "notice: keep-alive": 1}
 
 
 SIGNS = ("negative", "neutral", "positive")

@@ -24,7 +24,7 @@ from tests.test_mood import PROFILE, ROME, START, counted, mood, said
 
 
 def pages_charts(summary: Summary) -> dict[str, str]:
-    return {name: chart.svg() for name, chart in charts_of(summary).items()}
+    return {name: chart.drawn()[0] for name, chart in charts_of(summary).items()}
 
 
 def hostile() -> Summary:

@@ -103,6 +103,10 @@ def test_another_seed_draws_another_sample_and_another_source_is_another_post() 
     assert kept(sample_of(numbers, 10, seed=1)) != kept(sample_of(numbers, 10, seed=2))
     sample = DailySample(9)
     assert [sample.add(DAY, held(1)), sample.add(DAY, held(1, source="mastodon"))] == ["kept", "kept"]
+    other = DailySample(10, seed=1)
+    for number in numbers:
+        other.add(DAY, held(number, source="mastodon"))
+    assert kept(other) != kept(sample_of(numbers, 10, seed=1))
 
 
 def test_days_are_apart_and_posts_stand_in_order_of_time() -> None:
@@ -125,6 +129,10 @@ def test_a_deleted_post_leaves_the_sample_and_no_other_one() -> None:
     assert kept(sample) == [before[0], *before[2:]]
     assert sample.add(DAY, held(before[1])) == "kept"
     assert kept(sample) == before
+    sample.remove("bluesky", f"p{before[1]}")
+    for number in range(20, 40):
+        sample.add(DAY, held(number))
+    assert kept(sample) == kept(sample_of([before[0], *before[2:], *range(20, 40)], 4))
 
 
 def test_a_day_whose_only_post_was_deleted_survives_a_restart() -> None:

@@ -277,6 +277,24 @@ def test_closing_the_iterator_closes_the_connection_at_once() -> None:
     assert time.monotonic() - began < 1.5
 
 
+def test_a_connection_that_opened_unnoticed_is_closed_too() -> None:
+    ended = Flag()
+
+    def handler(connection: ServerConnection) -> None:
+        for _ in connection:
+            pass
+        ended.set()
+
+    with streaming(handler) as server:
+        events = listen(target(server), pace=replace(QUICK, tick_s=0.0))
+        assert next(events) is None
+        while not server.paths:
+            time.sleep(0.01)
+        time.sleep(0.1)
+        events.close()
+        assert ended.wait(2)
+
+
 def test_a_stop_while_a_connection_is_on_its_way_does_not_wait_for_it() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:  # Takes connections, and never answers.
         port = listener.getsockname()[1]

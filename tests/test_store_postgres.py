@@ -1,5 +1,8 @@
 """The store on a server: it goes away and comes back, and what it says never holds a password."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg
 import pytest
 from psycopg import errors
@@ -135,16 +138,22 @@ def test_a_full_disk_is_named() -> None:
     )
 
 
-def test_batches_in_the_opposite_order_do_not_block_each_other(postgres_server: PostgresServer) -> None:
+def test_of_two_that_wait_for_each_other_the_store_gives_way_and_begins_again(postgres_server: PostgresServer) -> None:
     url = postgres_server.emptied()
-    open_store(url).close()
-    keys = list(range(3000))
-    assert exit_codes([started(write, url, keys), started(write, url, keys[::-1])]) == [0, 0]
-    with open_store(url) as store:
-        assert store.counts() | {"posts": 3000, "predictions": 3000} == store.counts()
-        assert sum(row.posts for row in store.minutes()) == 3000
+    insert = "INSERT INTO posts (source, id, is_repost) VALUES ('twitter', %s, FALSE)"
+    with open_store(url, wait_s=30) as store, psycopg.connect(url) as other, ThreadPoolExecutor(1) as pool:
+        other.execute(insert, ["1"])
+        written = pool.submit(store.write, batch([2, 1]))
+        while not waits(postgres_server):
+            time.sleep(0.01)
+        other.execute(insert, ["2"])
+        other.commit()
+        assert written.result(30).fresh == 2
+        assert store.counts() | {"posts": 2, "predictions": 2} == store.counts()
 
 
-def write(url: str, keys: list[int]) -> None:
-    with open_store(url, wait_s=30) as store:
-        store.write(batch(keys))
+def waits(server: PostgresServer) -> bool:
+    """Whether the store waits for somebody's lock."""
+    query = "SELECT 1 FROM pg_stat_activity WHERE application_name = 'siaga' AND wait_event_type = 'Lock'"
+    with psycopg.connect(server.url()) as connection:
+        return connection.execute(query).fetchone() is not None

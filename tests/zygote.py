@@ -3,7 +3,9 @@
     python -m tests.zygote
 
 reads from stdin lines of JSON, `{"arguments": [...], "log": FILE}`; for each it prints the number of the process that
-it started, and its exit code (minus the signal that killed it) once it has ended.
+it started, and its exit code (minus the signal that killed it) once it has ended. A third key, `prepare`, is a list
+[module, function, arguments]: what the new process calls before it becomes `siaga`. Words behind the command are the
+modules that are imported.
 """
 
 import json
@@ -11,11 +13,13 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+Prepare = tuple[str, str, dict[str, object]]
 HEAVY = (
     *("kornia.augmentation", "matplotlib.figure", "torch._dynamo"),
     *("siaga.models.net", "siaga.models.self_training", "siaga.models.fusion", "siaga.workflow"),
@@ -25,11 +29,11 @@ HEAVY = (
 class Zygote:
     """A parent of processes, one at a time."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, modules: Sequence[str] = HEAVY) -> None:
         self._folder, self._count = folder, 0
         environment = {**os.environ, "SIAGA_LOG": "INFO"}
         self._parent = subprocess.Popen(
-            [sys.executable, "-m", "tests.zygote"],
+            [sys.executable, "-m", "tests.zygote", *modules],
             cwd=Path(__file__).parents[1],
             env=environment,
             stdin=subprocess.PIPE,
@@ -45,12 +49,18 @@ class Zygote:
         self.kill()
         self._parent.communicate()
 
-    def start(self, *arguments: object) -> None:
+    @property
+    def child(self) -> int:
+        """The number of the process that runs; 0 for none."""
+        return self._child
+
+    def start(self, *arguments: object, prepare: Prepare | None = None) -> None:
         """Start `siaga` with these arguments."""
         self._count += 1
         log = self._folder / f"{self._count}.log"
         assert self._parent.stdin is not None
-        self._parent.stdin.write(json.dumps({"arguments": [str(each) for each in arguments], "log": str(log)}) + "\n")
+        asked = {"arguments": [str(each) for each in arguments], "log": str(log), "prepare": prepare}
+        self._parent.stdin.write(json.dumps(asked) + "\n")
         self._parent.stdin.flush()
         self._child = self._number()
 
@@ -84,26 +94,29 @@ class Zygote:
 
 
 def _serve() -> None:
-    for module in HEAVY:
+    for module in sys.argv[1:]:
         import_module(module)
     for line in sys.stdin:
         asked = json.loads(line)
         child = os.fork()
         if not child:
-            _become_siaga(asked["arguments"], Path(asked["log"]))
+            _become_siaga(asked["arguments"], Path(asked["log"]), asked["prepare"])
         _say(child)
         sys.stdin.readline()
         _say(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     os._exit(0)  # There is nothing to clean up, and it would take a second.
 
 
-def _become_siaga(arguments: list[str], log: Path) -> None:
+def _become_siaga(arguments: list[str], log: Path, prepare: Prepare | None) -> None:
     from siaga.cli.main import main
 
     stream = os.open(log, os.O_WRONLY | os.O_CREAT)
     for descriptor in (1, 2):
         os.dup2(stream, descriptor)
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    if prepare is not None:
+        module, function, given = prepare
+        getattr(import_module(module), function)(**given)
     sys.argv = ["siaga", *arguments]
     code = 0
     try:

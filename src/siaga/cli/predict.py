@@ -25,7 +25,7 @@ def run(
     bundle: BundleFolder,
     posts: Annotated[
         str | None,
-        typer.Argument(help="CSV, TSV, JSONL or Parquet, plain or .gz; .json of a stream; arrays; - for JSON lines on stdin."),
+        typer.Argument(help="CSV, TSV, JSONL, Parquet, plain or .gz; a stream's .json; arrays; - for JSON on stdin."),
     ] = None,
     output: Annotated[str, typer.Option("--output", "-o", help="A .jsonl, .csv or .parquet file; - for stdout.")] = "-",
     format_: Annotated[

@@ -36,44 +36,33 @@ KINDS = tuple((colour, marker) for marker in "os" for colour in (BLUE, ORANGE, G
 Row = Mapping[str, Any]  # Any: a value of report.json.
 
 
-def svg(
-    draw: Callable[..., object],
-    *,
-    width: float = 5.4,
-    height: float = 3.4,
-    panels: int = 1,
-    heights: Sequence[float] = (1.0,),
-) -> str:
+def svg(draw: Callable[..., object], *, width: float = 5.4, height: float = 3.4, panels: int = 1) -> str:
     """Return `draw(*axes)` as an inline SVG element; sizes in inches, the panels side by side.
 
-    `heights` are the shares of rows of panels, one below the other, with one horizontal axis. Text stays text, in the
-    reader's fonts, so that no script lacks its letters.
+    Text stays text, in the reader's fonts, so that no script lacks its letters.
     """
-    stream, nothing = StringIO(), dict.fromkeys(("Creator", "Date", "Format", "Type"))
-    with _figure(draw, (width, height), panels, heights) as figure:
-        figure.savefig(stream, format="svg", metadata=nothing, transparent=True)
-    text = stream.getvalue()
-    return text[text.index("<svg") :].replace("font-family: 'DejaVu Sans'", "font-family: 'DejaVu Sans', system-ui")
+    with _figure(draw, (width, height), panels) as figure:
+        return _svg(figure)
 
 
-def png(
-    draw: Callable[..., object],
-    *,
-    width: float = 5.4,
-    height: float = 3.4,
-    panels: int = 1,
-    heights: Sequence[float] = (1.0,),
-) -> bytes:
-    """Return what `svg` draws as the bytes of a PNG on white, 144 dots an inch, in Matplotlib's fonts."""
+def svg_and_png(
+    draw: Callable[..., object], *, size: tuple[float, float], panels: int = 1, heights: Sequence[float] = (1.0,)
+) -> tuple[str, bytes]:
+    """Return what `svg` does, and the same as a PNG on white, 144 dots an inch, in Matplotlib's fonts.
+
+    `heights` are the shares of rows of panels, one below the other, with one horizontal axis.
+    """
     stream = BytesIO()
-    with _figure(draw, (width, height), panels, heights) as figure:
+    with _figure(draw, size, panels, heights) as figure:
+        element = _svg(figure)
+        figure.set_layout_engine("none")  # It stays as it was laid out.
         figure.savefig(stream, format="png", dpi=144, metadata={"Software": None}, facecolor="white")
-    return stream.getvalue()
+    return element, stream.getvalue()
 
 
 @contextmanager
 def _figure(
-    draw: Callable[..., object], size: tuple[float, float], panels: int, heights: Sequence[float]
+    draw: Callable[..., object], size: tuple[float, float], panels: int, heights: Sequence[float] = (1.0,)
 ) -> "Iterator[Figure]":
     import matplotlib as mpl
     from matplotlib.figure import Figure
@@ -85,6 +74,13 @@ def _figure(
         draw(*figure.subplots(rows, panels, squeeze=False, sharex=rows > 1, height_ratios=heights).flat)
         warnings.filterwarnings("ignore", message="Glyph .* missing")  # The reader's fonts draw it, not Matplotlib's.
         yield figure
+
+
+def _svg(figure: "Figure") -> str:
+    stream, nothing = StringIO(), dict.fromkeys(("Creator", "Date", "Format", "Type"))
+    figure.savefig(stream, format="svg", metadata=nothing, transparent=True)
+    text = stream.getvalue()
+    return text[text.index("<svg") :].replace("font-family: 'DejaVu Sans'", "font-family: 'DejaVu Sans', system-ui")
 
 
 def interval_plot(rows: Mapping[str, Mapping[str, Row]], *, metric: str, ax: "Axes") -> "Axes":

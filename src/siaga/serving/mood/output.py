@@ -29,20 +29,16 @@ class Chart(NamedTuple):
     panels: int = 1
     heights: Sequence[float] = (1.0,)
 
-    def svg(self) -> str:
-        """Return it as an SVG element."""
-        return plots.svg(self.draw, width=WIDTH, height=self.height, panels=self.panels, heights=self.heights)
-
-    def png(self) -> bytes:
-        """Return it as a PNG."""
-        return plots.png(self.draw, width=WIDTH, height=self.height, panels=self.panels, heights=self.heights)
+    def drawn(self) -> tuple[str, bytes]:
+        """Return it as an SVG element and as a PNG."""
+        return plots.svg_and_png(self.draw, size=(WIDTH, self.height), panels=self.panels, heights=self.heights)
 
 
 def write_summary(summary: Summary, folder: Path) -> None:
     """Write everything into `folder`, each file whole; charts of an earlier summary that this one has not go."""
     from siaga.serving.mood.page import render_page
 
-    drawn = {name: (chart.svg(), chart.png()) for name, chart in charts_of(summary).items()}
+    drawn = {name: chart.drawn() for name, chart in charts_of(summary).items()}
     write_text(folder / "mood.json", json.dumps(summary.to_dict(), ensure_ascii=True, indent=1))
     write_text(folder / "per_minute.csv", to_csv(summary))
     write_text(folder / "places.geojson", json.dumps(to_geojson(summary), ensure_ascii=True))

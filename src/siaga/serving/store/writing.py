@@ -7,7 +7,7 @@ which comes for the first time, pays nothing for the little that came before.
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, CursorResult, text
@@ -22,13 +22,16 @@ from siaga.serving.store.tables import POSTS, PREDICTIONS
 def write_batch(connection: Connection, batch: Batch, dialect: Dialect, *, now_ms: int, is_careful: bool) -> Written:
     """Do all that a batch asks for, up to the commit. Unless careful, a key that is there raises the driver's error."""
     posts, predictions = batch.posts, batch.predictions
+    known: dict[Key, PostRow] = {}
     if is_careful:
-        posts, predictions = _new_posts(connection, posts, dialect), _new_predictions(connection, predictions, dialect)
+        known = _stored(connection, {(row.source, row.id) for row in posts}, dialect)
+        posts = _new_posts(posts, known)
+        predictions = _new_predictions(connection, predictions, dialect)
     dialect.insert(connection, POSTS, posts)
     dialect.insert(connection, PREDICTIONS, predictions)
     _drop_answered(connection, predictions, dialect)
     dead = _keep_dead(connection, batch, now_ms)
-    _count(connection, posts, predictions, dialect)
+    _count(connection, predictions, {**known, **_by_key(posts)}, dialect)
     _purge(connection, batch.deleted, dialect, now_ms)
     _keep_offset(connection, batch)
     if not batch.predictions:
@@ -36,10 +39,13 @@ def write_batch(connection: Connection, batch: Batch, dialect: Dialect, *, now_m
     return Written(len(predictions), len(batch.predictions) - len(predictions), dead)
 
 
-def _new_posts(connection: Connection, posts: Sequence[PostRow], dialect: Dialect) -> list[PostRow]:
-    """Return the posts that are not there, each once; of two the first."""
-    first = {(row.source, row.id): row for row in reversed(posts)}
-    known = _stored(connection, first, dialect)
+def _by_key(posts: Iterable[PostRow]) -> dict[Key, PostRow]:
+    return {(row.source, row.id): row for row in posts}
+
+
+def _new_posts(posts: Sequence[PostRow], known: Container[Key]) -> list[PostRow]:
+    """Return the posts that are not known, each once; of two the first."""
+    first = _by_key(reversed(posts))
     return [row for key, row in reversed(first.items()) if key not in known]
 
 
@@ -84,14 +90,13 @@ def _keep_dead(connection: Connection, batch: Batch, now_ms: int) -> int:
 
 
 def _count(
-    connection: Connection, posts: Sequence[PostRow], predictions: Sequence[PredictionRow], dialect: Dialect
+    connection: Connection, predictions: Sequence[PredictionRow], posts: Mapping[Key, PostRow], dialect: Dialect
 ) -> None:
-    """Count new predictions into the minutes of their posts, as those are stored."""
-    by_key: Mapping[Key, PostRow] = {(row.source, row.id): row for row in posts}
-    earlier = {key for row in predictions if (key := (row.source, row.post_id)) not in by_key}
-    if earlier:
-        by_key = {**by_key, **_stored(connection, earlier, dialect)}
-    if rows := [row._asdict() for row in minutes_of(predictions, by_key)]:
+    """Count new predictions into the minutes of their posts, as those are stored; `posts` are some of them."""
+    others = {key for row in predictions if (key := (row.source, row.post_id)) not in posts}
+    if others:
+        posts = {**posts, **_stored(connection, others, dialect)}
+    if rows := [row._asdict() for row in minutes_of(predictions, posts)]:
         connection.execute(text(statements.MINUTE), rows)
 
 

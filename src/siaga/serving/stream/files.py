@@ -13,10 +13,10 @@ from typing import IO, Any
 from siaga.errors import DataError, did_you_mean
 from siaga.serving.store.rows import Offset
 from siaga.serving.stream.messages import Attempt, Messages
+from siaga.sources.items.source import SUFFIXES, is_message_file
 from siaga.sources.lines import COMPRESSED, LINE_BYTES
 
 SEGMENT_BYTES = 16 << 20
-SUFFIXES = (".json", ".jsonl", ".ndjson")
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +114,14 @@ class FilesInput:
         """Do nothing: files are closed where they end."""
 
 
-def list_segments(path: Path, *, segment_bytes: int = SEGMENT_BYTES) -> list[Segment]:
-    """Return the segments of a file, or of the files of a folder by name. Raises DataError where there are none."""
+def list_segments(path: Path, *, segment_bytes: int | None = None) -> list[Segment]:
+    """Return the segments of a file, or of the files of a folder by name; each of SEGMENT_BYTES if nothing else is said.
+
+    Raises DataError where there are none.
+    """
+    size = SEGMENT_BYTES if segment_bytes is None else segment_bytes
     if path.is_dir():
-        files = sorted(file for file in path.rglob("*") if file.is_file() and is_stream_file(file))
+        files = sorted(file for file in path.rglob("*") if file.is_file() and is_message_file(file))
         if not files:
             raise DataError(f"{path} holds no file of posts ({', '.join(SUFFIXES)}, plain or .gz, .bz2, .xz).")
     elif path.is_file():
@@ -126,15 +130,7 @@ def list_segments(path: Path, *, segment_bytes: int = SEGMENT_BYTES) -> list[Seg
         siblings = [sibling.name for sibling in path.parent.iterdir()] if path.parent.is_dir() else []
         raise DataError(f"{path} does not exist. Check the path.{did_you_mean(path.name, siblings)}")
     root = path if path.is_dir() else path.parent
-    return [segment for file in files for segment in _segments(file, root, segment_bytes)]
-
-
-def is_stream_file(path: Path) -> bool:
-    """Whether a file is named like JSON lines, plain or compressed."""
-    suffixes = [suffix.lower() for suffix in path.suffixes]
-    if suffixes and suffixes[-1] in COMPRESSED:
-        suffixes.pop()
-    return bool(suffixes) and suffixes[-1] in SUFFIXES
+    return [segment for file in files for segment in _segments(file, root, size)]
 
 
 def _segments(path: Path, root: Path, size: int) -> list[Segment]:

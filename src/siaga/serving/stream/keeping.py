@@ -4,6 +4,7 @@ import os
 import platform
 from collections.abc import Callable
 from datetime import UTC, datetime
+from pathlib import Path
 
 from siaga.serving.store import open_store
 from siaga.serving.stream.files import list_segments
@@ -20,15 +21,16 @@ from siaga.sources.wanted import Wanted
 def keep(plan: Plan, hear: Callable[[Status], None]) -> Status:
     """Read the input into the store until it ends, or the process is asked to stop; return what was done."""
     workers = _useful_workers(plan)
-    if plan.scorer is not None:
-        find_scorer(plan.scorer)
+    # A word list is read here, for all workers; a bundle by each, since its libraries have threads.
+    is_bundle = plan.scorer is not None and isinstance(find_scorer(plan.scorer), Path)
+    ready = None if is_bundle else plan.open_scorer()
     apart(lambda: check_broker(plan.source))
     with open_store(plan.to):  # Here, so that what is wrong with any of it is said once, and before work is done.
         pass
     started, name = datetime.now(UTC).isoformat(timespec="milliseconds"), f"{platform.node()}-{os.getpid()}"
 
     def make(number: int) -> Worker:
-        store, scorer = open_store(plan.to), plan.open_scorer()
+        store, scorer = open_store(plan.to), plan.open_scorer() if is_bundle else ready
         model = scorer.model if scorer is not None else ""
         match plan.kind:
             case "files":

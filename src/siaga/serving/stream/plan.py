@@ -19,7 +19,7 @@ from siaga.sources.wanted import Wanted
 STORES = (".db", ".sqlite", ".sqlite3")
 TEXTS = (".jsonl", ".txt", ".tsv", ".json")
 _QUICK, _SLOW, _PLAYED = 4 << 20, 1 << 18, 1 << 16  # Bytes of a file that are answered between two commits;
-_QUICK_BATCH, _SLOW_BATCH = 512, 64  # and messages of a broker.
+_QUICK_BATCH, _SLOW_BATCH = 1024, 64  # and messages of a broker.
 
 
 @dataclass(frozen=True)

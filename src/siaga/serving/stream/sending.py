@@ -8,7 +8,6 @@ from typing import Any
 
 from siaga.errors import DataError
 from siaga.files import write_whole
-from siaga.serving.stream.files import SUFFIXES, is_stream_file
 from siaga.serving.stream.kafka_server import (
     CONNECT_WITHIN_S,
     kafka_refusal,
@@ -20,6 +19,7 @@ from siaga.serving.stream.kafka_server import (
 from siaga.serving.stream.redis import FIELD
 from siaga.serving.stream.redis_server import connect, failures, read_redis_url, redis_refusal
 from siaga.serving.stream.urls import BrokerUrl
+from siaga.sources.items.source import SUFFIXES, is_message_file
 from siaga.sources.lines import LINE_BYTES
 
 Send = Callable[[Sequence[bytes]], None]  # Sends some lines, or has them on their way when it returns.
@@ -129,7 +129,7 @@ class _Topic:
 @contextmanager
 def _into_file(path: Path) -> Iterator[Send]:
     suffix = path.suffix.lower()
-    if not is_stream_file(path) or suffix not in {*SUFFIXES, _PACKED}:
+    if not is_message_file(path) or suffix not in {*SUFFIXES, _PACKED}:
         raise DataError(f"{path} cannot be fed. Give redis://…, kafka://…, or a file ({', '.join(SUFFIXES)}, or .gz).")
     with write_whole(path) as whole:
         if suffix == _PACKED:

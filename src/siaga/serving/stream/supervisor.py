@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from types import FrameType
 
-from siaga.errors import SiagaError
+from siaga.errors import SiagaError, StoreAway
 from siaga.serving.stream.worker import Tally, Worker
 
 log = logging.getLogger(__name__)
@@ -225,6 +225,9 @@ def _live(make: MakeWorker, number: int, connection: Connection, parent: int) ->
     with stop_signals() as stop:
         told_at = 0.0
 
+        def is_stopped() -> bool:
+            return stop.since is not None or os.getppid() != parent
+
         def tell(tally: Tally) -> None:
             nonlocal told_at
             if (now := time.monotonic()) - told_at > TELL_EVERY_S:
@@ -232,9 +235,10 @@ def _live(make: MakeWorker, number: int, connection: Connection, parent: int) ->
                 connection.send(tally)
 
         try:
-            worker = make(number)
-            worker.tell = tell
-            worker.is_stopped = lambda: stop.since is not None or os.getppid() != parent
+            worker = _made(make, number, tell=tell, is_stopped=is_stopped)
+            if worker is None:
+                return
+            worker.tell, worker.is_stopped = tell, is_stopped
             worker.run()
             connection.send(worker.tally)
         except SiagaError as error:
@@ -244,3 +248,20 @@ def _live(make: MakeWorker, number: int, connection: Connection, parent: int) ->
         except Exception:  # noqa: BLE001 - A crash is told where people look, and the supervisor starts another.
             traceback.print_exc()
             os._exit(1)
+
+
+def _made(
+    make: MakeWorker, number: int, *, tell: Callable[[Tally], None], is_stopped: Callable[[], bool]
+) -> Worker | None:
+    """Make a worker as soon as the store is there; return None when it is time to stop before that."""
+    wait_s = 0.1
+    while not is_stopped():
+        try:
+            return make(number)
+        except StoreAway as error:
+            if wait_s <= 0.1:
+                log.warning("%s Waiting for it.", error)
+            tell(Tally(waits_for="the store"))
+            time.sleep(wait_s)
+            wait_s = min(1.0, wait_s * 2)
+    return None

@@ -109,8 +109,13 @@ class Worker:
         return self._made(messages, [post_row(item) for item in kept], predictions, dead, notices.deleted)
 
     def _poison(self, messages: Messages) -> Batch:
+        reason, is_tried = f"{POISON}: {messages.deliveries - 1} times.", messages.deliveries == MAX_DELIVERIES + 1
+        # Whose post it is keeps it out where that was answered after all; if reading is what kills, it is left open.
         letters = [
-            self._letter(messages, i, f"{POISON}: {messages.deliveries - 1} times.") for i in range(len(messages.lines))
+            self._letter(messages, i, reason)
+            if is_tried
+            else DeadLetter(messages.part, messages.positions[i], reason, line)
+            for i, line in enumerate(messages.lines)
         ]
         self.tally.counts["Poison"] += len(letters)
         return self._made(messages, [], [], letters, [])

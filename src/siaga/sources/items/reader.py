@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import repeat
+from operator import attrgetter
 from pathlib import Path
 from typing import Any, assert_never
 
@@ -39,6 +40,7 @@ class _Head(msgspec.Struct, gc=False):
 _SLICE = 256  # Lines that are read at one go; a fault among them makes so many be read one by one.
 _SHOWN_KEYS = 6
 _KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_WRITTEN_ID = attrgetter("delete.status.id")
 _HEAD = msgspec.json.Decoder(_Head)
 _PLATFORMS = {"bluesky": "bluesky", "mastodon": "mastodon", "posts": "posts"}
 
@@ -79,7 +81,7 @@ class Notices(Sequence[Notice]):
     @property
     def deleted(self) -> list[tuple[str, str]]:
         """The platform and the id of each post that was deleted."""
-        tweets = [id_ for one in self._deletions if (id_ := one.delete.id)]
+        tweets = _ids_of(self._deletions)
         others = [(one.platform, one.id) for one in self._others if one.kind == "delete" and one.id is not None]
         return [*zip(repeat(Tweet.platform), tweets), *others]
 
@@ -130,6 +132,16 @@ class ItemReader:
                 else:
                     notices.add(found) if isinstance(found, Notice) else items.append(found)
         return items, notices, faults
+
+
+def _ids_of(deletions: Sequence[Deletion]) -> list[str]:
+    try:
+        ids = list(map(_WRITTEN_ID, deletions))
+        if "\0" not in "".join(ids):
+            return ids
+    except (AttributeError, TypeError):
+        pass  # One of them is not written as usual: then each with more care, which takes ten times as long.
+    return [id_ for one in deletions if (id_ := one.delete.id)]
 
 
 def find_form(line: bytes) -> Form:
