@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 SETUP  := $(VENV)/.installed
-SOAK   := benchmarks/kills.py
+SOAK   := benchmarks/kills.py benchmarks/stream_kills.py benchmarks/stream_memory.py
 
 .PHONY: demo test check bench soak fix clean help
 

@@ -4,8 +4,16 @@ import os
 import tempfile
 
 from tests.servers import postgres_server, redis_server
+from tests.streaming_fixtures import either_store, postgres_store, sqlite_store, stream_zygote
 
-__all__ = ["postgres_server", "redis_server"]  # Every test may ask for them.
+__all__ = [  # Every test may ask for them.
+    "either_store",
+    "postgres_server",
+    "postgres_store",
+    "redis_server",
+    "sqlite_store",
+    "stream_zygote",
+]
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ["SIAGA_CACHE"] = tempfile.mkdtemp(prefix="siaga-cache-")

@@ -50,7 +50,7 @@ class KafkaMock:
 
 @contextmanager
 def kafka_mock(*, session_ms: int = SESSION_MS) -> Iterator[KafkaMock]:
-    """Start a mock cluster; it ends with the block, or with this process. A dead member is missed after `session_ms`."""
+    """Start a mock cluster, which misses dead members after `session_ms`; it ends with the block, or this process."""
     command = [sys.executable, __file__, str(session_ms), str(min(HEARTBEAT_MS, session_ms // 5))]
     process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdin is not None

@@ -9,12 +9,14 @@ import random
 import resource
 import signal
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from siaga.models.lexicon import LexiconClassifier, Mood
 from siaga.serving import failpoints
-from siaga.serving.stream import files, plan
+from siaga.serving.store import open_store
+from siaga.serving.stream import files, keeping, plan
 from siaga.sources.items import ItemReader
 
 POISON = "poisonous"
@@ -30,11 +32,13 @@ def prepare(
     deaths: tuple[str, Sequence[str], int] | None = None,
     poison: str | None = None,
     file_bytes: int | None = None,
+    wait_s: float = 5.0,
 ) -> None:
     """Take `batch` messages at once, and small blocks of files.
 
     `deaths` are a folder, the places, and how often to die at each. `poison` says what dies of a poisonous text: its
-    scoring, or its reading. `file_bytes` is the size at which the disk is full.
+    scoring, or its reading. `file_bytes` is the size at which the disk is full,
+    `wait_s` how long a store that is busy is asked again.
     """
     gc.freeze()  # A worker that is forked touches less, and its death costs less.
     os.environ[failpoints.VARIABLE] = ""
@@ -42,6 +46,7 @@ def prepare(
         (plan, "_QUICK_BATCH", batch),
         (plan, "_QUICK", 1 << 16),
         (files, "SEGMENT_BYTES", segment_bytes),
+        (keeping, "open_store", partial(open_store, wait_s=wait_s)),
     ):
         _put(module, name, value)
     _put(failpoints, "_perhaps_die", (lambda _: None) if deaths is None else Deaths(*deaths))

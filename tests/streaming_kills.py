@@ -1,105 +1,25 @@
-"""Streams that are killed: made messages, inputs to put them in, `siaga stream` to die of them, and what must be left.
+"""Streams that are killed: inputs to be read, `siaga stream` to die while it reads them, and claims of what is left."""
 
-Everything that a store should hold is counted here once more, from the messages alone.
-"""
-
-import json
 import os
 import random
-import shutil
+import re
 import sqlite3
-import tempfile
 import time
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from signal import SIGKILL, SIGTERM
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol, Self
 
 from siaga.serving.store import open_store
-from siaga.serving.store.rows import MinuteRow
 from tests.kafka_mock import KafkaMock
+from tests.streaming_deaths import POISON
+from tests.streaming_made import START_MS, Made, Post, check, made
 from tests.zygote import Prepare, Zygote
 
-MODULES = (
-    *("siaga.cli.main", "siaga.cli.stream", "siaga.serving.stream.keeping", "siaga.serving.stream.redis"),
-    *("siaga.serving.stream.kafka", "siaga.serving.store.store", "siaga.serving.store.sqlite"),
-    *("siaga.serving.store.postgres", "siaga.models.lexicon", "redis", "hiredis", "confluent_kafka.admin", "afinn"),
-)
-WITHIN_S = 120.0
-START_MS = 1_562_135_340_000
+WITHIN_S = 30.0  # So long nothing may move.
 PLACES = (*("after_read", "after_decode", "after_score", "before_commit", "after_commit", "before_ack"), "during_claim")
-_EXTRA_TEXT = 10_000_000
-
-
-class Post(NamedTuple):
-    """A made post: how often it says good (or, below zero, bad), and when."""
-
-    id: str
-    words: int
-    language: str
-    time_ms: int
-
-    @property
-    def score(self) -> int:
-        return 3 * self.words if self.language == "en" else 0
-
-    def line(self, width: int = 0, text: str = "") -> bytes:
-        said = text or " ".join(["good" if self.words > 0 else "bad"] * abs(self.words) or ["table"])
-        tweet = {"id_str": self.id, "text": said, "lang": self.language, "timestamp_ms": str(self.time_ms)}
-        return json.dumps(tweet | ({"source": "x" * width} if width else {})).encode()
-
-
-@dataclass(frozen=True)
-class Made:
-    """Messages in their order; the posts and the dead letters that must come of them."""
-
-    lines: list[bytes]
-    posts: list[Post]
-    dead: list[bytes]
-
-
-def made(count: int, *, seed: int = 0, dirt: int = 40, has_long: bool = False, width: int = 0) -> Made:
-    """Return so many posts; some come twice, some are deleted later, and between them stands what is no post."""
-    dice = random.Random(seed)
-    posts = [made_post(number, dice) for number in range(count)]
-    lines: list[tuple[float, bytes]] = [(number, post.line(width)) for number, post in enumerate(posts)]
-    for number in dice.sample(range(count), count // 40):
-        lines.append((number + dice.uniform(1, 300), posts[number].line(width)))
-        lines.append((number + dice.uniform(1, 300), deletion(posts[dice.randrange(count)].id)))
-        lines.append((number + 0.5, deletion(f"unseen{number}")))
-    dead = [broken(number) for number in range(dirt)]
-    if has_long:
-        dead.append(Post("long", 0, "en", START_MS).line(text="a" * _EXTRA_TEXT))
-    lines += [(dice.uniform(0, count), line) for line in dead]
-    return Made([line for _, line in sorted(lines)], posts, dead)
-
-
-def made_post(number: int, dice: random.Random) -> Post:
-    return Post(f"p{number}", dice.randrange(-2, 3), dice.choice(["en", "en", "id"]), START_MS + number * 37)
-
-
-def deletion(id_: str) -> bytes:
-    return json.dumps({"delete": {"status": {"id_str": id_}}}).encode()
-
-
-def broken(number: int) -> bytes:
-    """Return one of all sorts of messages that are no post; no two are the same."""
-    head = b'{"id_str":"broken%d","timestamp_ms":"1562135340000","lang":"en",' % number
-    sorts = [
-        head,
-        head + b'"text":5}',
-        head + b'"text":"a \\u0000 within"}',
-        head + b'"text":"half \\ud83d a face"}',
-        head + b'"text":"half \xf0\x9f a face"}',
-        b'{"text":"nobody","number":"%d"}' % number,
-        b"<html>502 Bad Gateway %d</html>" % number,
-        b"[%d]" % number,
-        head + b'"deep":' + b"[" * 20_000 + b"]" * 20_000 + b"}",
-    ]
-    return sorts[number % len(sorts)]
 
 
 class Source(Protocol):
@@ -175,44 +95,47 @@ class KafkaSource:
             producer.poll(0)
         assert producer.flush(30) == 0
 
+    def close(self) -> None:
+        self._consumer.close()
+
     def is_done(self) -> bool:
         return [max(0, part.offset) for part in self._consumer.committed(self._parts, timeout=10)] == self._fed
-
-
-@contextmanager
-def sqlite_folder() -> Iterator[Path]:
-    """Give a folder in memory where there is one: tests that kill processes need no disk, which is slow."""
-    where = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108 - mkdtemp makes names of its own.
-    folder = Path(tempfile.mkdtemp(prefix="siaga-store-", dir=where))
-    try:
-        yield folder
-    finally:
-        shutil.rmtree(folder)
 
 
 class Probe:
     """Looks at a store while others write: how many predictions of posts with a time there are."""
 
     def __init__(self, store: str) -> None:
-        self._ask = _ask_postgres(store) if store.startswith("postgresql") else _ask_sqlite(store)
+        self._connection: Any = _connected(store)  # Any: of either database.
+        self.seen = (0, 0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._connection.close()
 
     def count(self) -> int:
         return self._ask("SELECT COALESCE(SUM(posts), 0) FROM minutes")
 
-    def dead(self) -> int:
-        return self._ask("SELECT COUNT(*) FROM dead_letters")
+    def has(self, count: int) -> bool:
+        return self.count() >= count
+
+    def both(self) -> tuple[int, int]:
+        """Return how many predictions and dead letters there are."""
+        self.seen = (self.count(), self._ask("SELECT COUNT(*) FROM dead_letters"))
+        return self.seen
+
+    def _ask(self, query: str) -> int:
+        return int(self._connection.execute(query).fetchone()[0])
 
 
-def _ask_postgres(store: str) -> Callable[[str], int]:
+def _connected(store: str) -> Any:
+    if not store.startswith("postgresql"):
+        return sqlite3.connect(store, isolation_level=None)
     import psycopg
 
-    connection = psycopg.connect(store, autocommit=True)
-    return lambda query: int(connection.execute(query.encode()).fetchone()[0])  # type: ignore[index] # One row.
-
-
-def _ask_sqlite(store: str) -> Callable[[str], int]:
-    connection = sqlite3.connect(store, isolation_level=None)
-    return lambda query: int(connection.execute(query).fetchone()[0])
+    return psycopg.connect(store, autocommit=True)
 
 
 @dataclass
@@ -249,21 +172,30 @@ class Stream:
         self.zygote.kill()
         self.start()
 
-    def wait_for(self, found: Callable[[], Any], *, pause_s: float = 0.002) -> Any:  # Any: what is found.
-        """Ask until there is an answer, while the command runs; return it."""
-        until = time.monotonic() + WITHIN_S
+    def wait_for(  # Any: what is found.
+        self, found: Callable[[], Any], *, moves: Callable[[], object] = lambda: None, pause_s: float = 0.01
+    ) -> Any:
+        """Ask until there is an answer, while the command runs and something `moves`; return it."""
+        until, last = time.monotonic() + WITHIN_S, moves()
         while not (answer := found()):
+            if moves() != last:
+                until, last = time.monotonic() + WITHIN_S, moves()
             state = Path(f"/proc/{self.zygote.child}/stat").read_text().rpartition(")")[2].split()[0]
             assert state != "Z", self.zygote.wait()
-            assert time.monotonic() < until, "It does not come."
+            assert time.monotonic() < until, f"It does not come; {moves()}. {self.said()}"
             time.sleep(pause_s)
         return answer
+
+    def said(self) -> str:
+        """Return what the command wrote so far."""
+        return self.zygote.said()
 
     def finish(self, expected: Made) -> str:
         """Wait until all is kept and acknowledged, then for the end; return what was said."""
         if not self.source.ends:
-            probe = Probe(self.store)
-            self.wait_for(lambda: probe.count() >= len(expected.posts) and probe.dead() >= len(expected.dead))
+            with Probe(self.store) as probe:
+                wanted = (len(expected.posts), len(expected.dead))
+                self.wait_for(lambda: probe.both() == wanted, moves=lambda: probe.seen, pause_s=0.05)
             self.wait_for(self.source.is_done, pause_s=0.05)
             self.zygote.send(SIGTERM)
         code, said = self.zygote.wait()
@@ -273,42 +205,68 @@ class Stream:
 
 def kill_at_random(stream: Stream, *, posts: int, kills: int, seed: int = 0) -> int:
     """Kill a worker, or each sixth time the whole command, at random points of progress; return how often."""
-    dice, probe = random.Random(seed), Probe(stream.store)
-    for number, at in enumerate(sorted(dice.sample(range(posts * 9 // 10), kills))):
-        stream.wait_for(lambda at=at: probe.count() >= at)
-        time.sleep(dice.uniform(0, 0.01))
-        if number % 6 == 5:
-            stream.kill_all()
-        else:
-            stream.kill_worker(dice)
+    dice = random.Random(seed)
+    with Probe(stream.store) as probe:
+        for number, at in enumerate(sorted(dice.sample(range(posts * 9 // 10), kills))):
+            stream.wait_for(partial(probe.has, at))
+            time.sleep(dice.uniform(0, 0.01))
+            if number % 6 == 5:
+                stream.kill_all()
+            else:
+                stream.kill_worker(dice)
     return kills
 
 
-def check(store: str, expected: Made, *, poison: Sequence[bytes] = ()) -> None:
-    """See that a store holds what it should: nothing is lost, doubled, or miscounted."""
-    with open_store(store, must_exist=True) as opened:
-        predictions, letters = list(opened.predictions()), list(opened.dead_letters())
-        minutes, counts = list(opened.minutes()), opened.counts()
-    assert Counter(row.post_id for row in predictions) == Counter(post.id for post in expected.posts)
-    assert {row.post_id: row.score for row in predictions} == {post.id: post.score for post in expected.posts}
-    assert Counter(letter.raw for letter in letters) == Counter([*expected.dead, *poison])
-    assert {letter.raw for letter in letters if letter.reason.startswith("Poison")} == set(poison)
-    assert minutes == minutes_of(expected.posts, minutes[0].model)
-    assert counts["posts"] == len(expected.posts)
+def kept_after_kills(stream: Stream, *, posts: int, kills: int, width: int = 0, seed: int = 0) -> None:
+    """Claim that random kills of workers and of the command lose and double nothing."""
+    expected = made(posts, seed=seed, has_long=True, width=width)
+    stream.source.feed(expected.lines)
+    stream.start()
+    assert kill_at_random(stream, posts=posts, kills=kills, seed=seed) == kills
+    stream.finish(expected)
+    check(stream.store, expected)
 
 
-def minutes_of(posts: Sequence[Post], model: str) -> list[MinuteRow]:
-    """Count posts by their minutes."""
-    by_key: dict[tuple[int, str, str], list[Post]] = {}
-    for post in posts:
-        label = "neutral" if not post.score else "positive" if post.score > 0 else "negative"
-        by_key.setdefault((post.time_ms // 60_000 * 60_000, post.language, label), []).append(post)
-    return [_minute(model, key, by_key[key]) for key in sorted(by_key)]
+def kept_after_deaths(stream: Stream, folder: Path, *, each: int, posts: int, width: int = 0) -> None:
+    """Claim that so many deaths at each named place lose and double nothing."""
+    expected = made(posts, seed=1, width=width)
+    stream.source.feed(expected.lines)
+    places = PLACES if isinstance(stream.source, RedisSource) else PLACES[:-1]
+    stream.prepared = {"batch": 8, "deaths": (str(folder), places, each)}
+    stream.start()
+    stream.finish(expected)
+    check(stream.store, expected)
+    died = [path.name.split(".")[0] for path in folder.iterdir()]
+    assert {place: min(died.count(place), each) for place in places} == dict.fromkeys(places, each)
 
 
-def _minute(model: str, key: tuple[int, str, str], posts: Sequence[Post]) -> MinuteRow:
-    minute_ms, language, label = key
-    errors = sum(post.language != "en" or not post.words for post in posts)
-    scores, times = [post.score for post in posts], [post.time_ms for post in posts]
-    sums = (len(posts), errors, sum(scores), sum(score**2 for score in scores))
-    return MinuteRow(model, minute_ms, language, "", "", label, *sums, min(times), max(times))
+def poisons_are_set_aside(stream: Stream, *, count: int = 1, by: str = "scoring", width: int = 0) -> int:
+    """Claim that poisonous messages become dead letters, and their neighbours answers; return how many workers died."""
+    expected = made(200, seed=2, dirt=9, width=width)
+    poison = [Post(f"poison{n}", 0, "en", START_MS).line(width, text=f"{POISON} {n}") for n in range(count)]
+    expected.lines[52:52] = poison
+    stream.source.feed(expected.lines)
+    stream.prepared["poison"] = by
+    stream.start()
+    said = stream.finish(expected._replace(dead=[*expected.dead, *poison]))
+    check(stream.store, expected, poison=poison)
+    (deaths,) = re.findall(r"(\d+) workers died", said)
+    return int(deaths)
+
+
+def stops_when_asked(stream: Stream, *, posts: int, width: int = 0) -> None:
+    """Claim that SIGTERM under load ends the command well within ten seconds, and the next one completes its work."""
+    expected = made(posts, seed=3, width=width)
+    stream.source.feed(expected.lines)
+    stream.start()
+    with Probe(stream.store) as probe:
+        stream.wait_for(lambda: probe.count() >= posts // 10)
+        asked = time.monotonic()
+        stream.zygote.send(SIGTERM)
+        code, said = stream.zygote.wait()
+        assert code == 0, said
+        assert time.monotonic() - asked < 10
+        assert posts // 10 <= probe.count() < posts
+    stream.start()
+    stream.finish(expected)
+    check(stream.store, expected)

@@ -117,6 +117,27 @@ def test_a_stream_that_breaks_again_and_again_gives_every_message_once() -> None
     assert found[-1].time_ms == (START_US + 39_000_000) // 1000
 
 
+def test_messages_that_are_handed_over_together_came_within_a_minute() -> None:
+    events = [post(number) for number in (0, 1, 60, 61, 122)]
+    with streaming(Jetstream(events)) as server:
+        stream = input_of(jetstream(server))
+        found = [messages for messages in islice(stream.messages(once), 15) if messages is not None]
+        stream.close()
+    times = [[int(position) // 1_000_000 - START_US // 1_000_000 for position in part.positions] for part in found]
+    assert [second for part in times for second in part] == [0, 1, 60, 61, 122]
+    assert all(part[-1] - part[0] <= 60 for part in times)
+    assert [part.time_ms for part in found] == [START_US // 1000 + part[-1] * 1000 for part in times]
+
+
+def test_a_stream_that_is_closed_ends() -> None:
+    with streaming(Jetstream([post(0)])) as server:
+        stream = input_of(jetstream(server))
+        messages = stream.messages(once)
+        assert [part.lines for part in islice(messages, 10) if part is not None] == [[post(0)]]
+        stream.close()
+        assert list(messages) == []
+
+
 def test_a_stream_goes_on_from_the_cursor_that_was_kept() -> None:
     events = [post(number) for number in range(40)]
     with streaming(Jetstream(events)) as server:

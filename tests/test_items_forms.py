@@ -146,6 +146,7 @@ def test_pictures_of_bluesky_are_images_and_previews_of_videos(embed: object, ur
         ("2024-09-09T19:46:02.102Z", None, 1725911162102),
         ("2024-09-09T19:46:02.102Z", 10**30, 1725911162102),
         (None, -5, None),
+        (None, 10**18, None),
     ],
 )
 def test_a_post_of_bluesky_is_not_younger_than_its_arrival(written: str | None, came_us: int | None, ms: int) -> None:

@@ -96,6 +96,8 @@ def test_what_a_text_scores(text: str, score: int | None) -> None:
 
 def test_texts_are_scored_in_one_line_none_among_them() -> None:
     assert score_texts(["I love it", "so sad", None, "", "not good"]) == [3, -2, 0, 0, -2]
+    with pytest.raises(DataError, match=r"For one text: score_texts\(\['I love it'\]\)"):
+        score_texts("I love it")
     assert score_texts(iter(["dejlig", "love"]), words="afinn-da-32") == [3, 0]
 
 

@@ -258,7 +258,7 @@ def test_the_command_prints_a_table_and_fills_the_folder(folder: Path, tmp_path:
     assert lines[2].split() == ["06:29", "4", "3", "1.000", "[-3.303,", "5.303]", "0.0", "%", "66.7", "%", "33.3", "%"]
     assert lines[3].split() == ["06:30", "0", "0", "-", "-", "-", "-"]
     assert lines[-1] == "See mood/mood.html"
-    assert "1 messages could not be read. See mood/quarantine.jsonl." in done.stderr
+    assert "1 message could not be read. See mood/quarantine.jsonl." in done.stderr
     names = {path.name for path in (tmp_path / "mood").iterdir()}
     charts = {f"{name}.{suffix}" for name in set(CHARTS) - {"countries"} for suffix in ("png", "svg")}
     assert names == charts | set(OUTPUTS)
@@ -324,6 +324,8 @@ def test_what_cannot_be_found_is_a_reason(
     [
         (["minutes", "--model", "m"], "files have no answers yet"),
         (["minutes", "--every", "soon"], "no length of time such as 10s"),
+        (["minutes", "--every", "9999999d"], "the longest is 366d"),
+        (["minutes", "--language", "English"], "'English' is not a language's code such as id or en"),
         (["minutes", "--since", "soon"], "neither ISO 8601 nor seconds since 1970"),
         (["new.db", "--with", "stream-sentiment"], "choose whose with --model"),
     ],

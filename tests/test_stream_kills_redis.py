@@ -1,28 +1,19 @@
-"""Redis into both stores: however often workers and the command die, nothing is lost, doubled or miscounted."""
+"""From Redis into a store: whoever dies, and wherever, nothing is lost, doubled or miscounted."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.servers import RedisServer
-from tests.streaming_kills import MODULES, PLACES, RedisSource, Stream, check, kill_at_random, made, sqlite_folder
+from tests.streaming_kills import (
+    RedisSource,
+    Stream,
+    kept_after_deaths,
+    kept_after_kills,
+    poisons_are_set_aside,
+    stops_when_asked,
+)
 from tests.zygote import Zygote
-
-
-@pytest.fixture(scope="module")
-def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Zygote]:
-    with Zygote(tmp_path_factory.mktemp("logs"), modules=MODULES) as zygote:
-        yield zygote
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def store(request: pytest.FixtureRequest) -> Iterator[str]:
-    if request.param == "postgresql":
-        yield request.getfixturevalue("postgres_server").emptied()
-        return
-    with sqlite_folder() as folder:
-        yield str(folder / "store.db")
 
 
 @pytest.fixture
@@ -30,24 +21,51 @@ def source(redis_server: RedisServer, request: pytest.FixtureRequest) -> RedisSo
     return RedisSource(redis_server.url(), request.node.name)
 
 
-def test_random_kills_lose_and_double_nothing(zygote: Zygote, source: RedisSource, store: str) -> None:
-    expected = made(20_000, has_long=True)
-    source.feed(expected.lines)
-    stream = Stream(zygote, source, store)
-    stream.start()
-    assert kill_at_random(stream, posts=20_000, kills=60) == 60
-    stream.finish(expected)
-    check(store, expected)
+def test_random_kills_lose_and_double_nothing(stream_zygote: Zygote, source: RedisSource, sqlite_store: str) -> None:
+    kept_after_kills(Stream(stream_zygote, source, sqlite_store), posts=20_000, kills=60)
+
+
+def test_random_kills_lose_nothing_of_postgresql_either(
+    stream_zygote: Zygote, source: RedisSource, postgres_store: str
+) -> None:
+    kept_after_kills(Stream(stream_zygote, source, postgres_store), posts=4_000, kills=15)
 
 
 def test_deaths_at_every_place_lose_and_double_nothing(
-    zygote: Zygote, source: RedisSource, store: str, tmp_path: Path
+    stream_zygote: Zygote, source: RedisSource, sqlite_store: str, tmp_path: Path
 ) -> None:
-    expected = made(4_000, seed=1)
-    source.feed(expected.lines)
-    stream = Stream(zygote, source, store, prepared={"batch": 8, "deaths": (str(tmp_path), PLACES, 50)})
-    stream.start()
-    stream.finish(expected)
-    check(store, expected)
-    died = [path.name.split(".")[0] for path in tmp_path.iterdir()]
-    assert {place: died.count(place) >= 50 for place in PLACES} == dict.fromkeys(PLACES, True)
+    kept_after_deaths(Stream(stream_zygote, source, sqlite_store), tmp_path, each=25, posts=2_500)
+
+
+def test_deaths_at_every_place_lose_nothing_of_postgresql_either(
+    stream_zygote: Zygote, source: RedisSource, postgres_store: str, tmp_path: Path
+) -> None:
+    kept_after_deaths(Stream(stream_zygote, source, postgres_store), tmp_path, each=5, posts=1_000)
+
+
+def test_a_poison_is_set_aside_after_five_deaths(stream_zygote: Zygote, source: RedisSource, either_store: str) -> None:
+    assert poisons_are_set_aside(Stream(stream_zygote, source, either_store, workers=1)) == 5
+
+
+def test_three_poisons_of_one_batch_are_set_aside_and_nothing_else(
+    stream_zygote: Zygote, source: RedisSource, sqlite_store: str
+) -> None:
+    deaths = poisons_are_set_aside(Stream(stream_zygote, source, sqlite_store, workers=1), count=3)
+    assert deaths == 1 + 3 * 4  # All three were in the batch of the first death.
+
+
+def test_a_poison_that_two_workers_meet_is_set_aside(
+    stream_zygote: Zygote, source: RedisSource, sqlite_store: str
+) -> None:
+    source.url = source.url.replace("claim_after_s=0.5", "claim_after_s=0.02")
+    assert 5 <= poisons_are_set_aside(Stream(stream_zygote, source, sqlite_store), count=2) <= 10
+
+
+def test_a_message_whose_reading_kills_is_set_aside_too(
+    stream_zygote: Zygote, source: RedisSource, sqlite_store: str
+) -> None:
+    assert poisons_are_set_aside(Stream(stream_zygote, source, sqlite_store, workers=1), by="reading") == 6
+
+
+def test_a_stop_under_load_loses_nothing(stream_zygote: Zygote, source: RedisSource, sqlite_store: str) -> None:
+    stops_when_asked(Stream(stream_zygote, source, sqlite_store), posts=8_000)

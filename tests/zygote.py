@@ -75,7 +75,12 @@ class Zygote:
         self._parent.stdin.flush()
         code = self._number()
         self._child = 0
-        return code, (self._folder / f"{self._count}.log").read_text()
+        return code, self.said()
+
+    def said(self) -> str:
+        """Return what the process wrote so far."""
+        log = self._folder / f"{self._count}.log"
+        return log.read_text() if log.exists() else ""
 
     def run(self, *arguments: object) -> tuple[int, str]:
         """Start `siaga`, and wait for its end."""

@@ -12,7 +12,7 @@ from typing import IO
 from siaga.errors import DataError
 
 TEMPORARY_SUFFIX = ".siaga-partial"
-_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def write_whole(path: Path) -> Iterator[IO[bytes]]:
             os.fsync(stream.fileno())
         temporary.replace(path)
     except OSError as error:
-        if error.errno not in _FULL:
+        if error.errno not in FULL:
             raise
         raise _unwritable(path, error) from None
     finally:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from siaga.cli.interrupts import leaving_at_once
 from siaga.cli.options import AsJson
 
 _EVERY_S = {True: 0.5, False: 10.0}  # On a terminal, and in a log.
@@ -35,12 +36,15 @@ def run(
     Each line becomes one message; blank ones are left out. `synthetic` makes --limit tweets and delete
     notices (1,000 where it is not given). The counterpart is `siaga stream --from TO`.
     """
-    from siaga.serving.stream.feed import feed, read_feed
+    with leaving_at_once():
+        from siaga.serving.stream.feed import feed, read_feed
+        from siaga.serving.stream.inputs import check_files
 
+    check_files(source, to)
     with _telling() as hear:
         sent = feed(read_feed(source, limit=limit), to, per_s=rate, hear=hear)
     scheme, is_url, rest = to.rpartition("://")
-    where = scheme + is_url + rest.rpartition("@")[2].partition("?")[0]  # Without a password.
+    where = scheme + is_url + rest.rpartition("@")[2].partition("?")[0] if is_url else to  # Without a password.
     typer.echo(json.dumps({"lines": sent, "to": where}) if as_json else f"{sent:,} lines went to {where}.")
 
 

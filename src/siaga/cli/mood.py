@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from siaga.cli.interrupts import leaving_at_once
 from siaga.cli.options import AsJson
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from siaga.serving.mood.tally import Tally, Window
 
 _SECONDS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
+_LONGEST_S = 366 * _SECONDS["d"]
 _ROWS = 30
 
 
@@ -60,7 +62,9 @@ def run(
     until: Annotated[str | None, typer.Option(metavar="TIME", help="Leave out posts of this time and later.")] = None,
     language: Annotated[
         list[str],
-        typer.Option(help="Whose posts the mean is of (en); those with words that the list knows when not given."),
+        typer.Option(
+            metavar="CODE", help="Whose posts the mean is of (en); those with words that the list knows when not given."
+        ),
     ] = [],
     as_json: AsJson = False,
 ) -> None:
@@ -68,13 +72,14 @@ def run(
 
     Of files, scores.txt and lines.tsv hold a line for every post as well.
     """
-    from siaga.serving.mood.output import write_summary
-    from siaga.serving.mood.stored import is_store
-    from siaga.serving.mood.tally import Window
+    with leaving_at_once():
+        from siaga.serving.mood.output import write_summary
+        from siaga.serving.mood.stored import is_store
+        from siaga.serving.mood.tally import Window
 
     period_s = _seconds(every)
     window = Window(_milliseconds(since, "--since"), _milliseconds(until, "--until"))
-    wish = _Wish(window, period_s, tuple(language))
+    wish = _Wish(window, period_s, _languages(language))
     if is_store(source):
         if with_ is not None:
             raise typer.BadParameter("a store has its answers already; choose whose with --model", param_hint="--with")
@@ -110,8 +115,10 @@ def _of_files(path: Path, out: Path, with_: str, wish: _Wish) -> "Summary":
     from siaga.serving.mood.figures import asked_of
     from siaga.serving.mood.recorded import Recording, record
     from siaga.serving.mood.summary import summarise
+    from siaga.serving.stream.inputs import check_files
     from siaga.serving.stream.scoring import open_scorer
 
+    check_files(str(path), str(out / "mood.json"))
     scorer = open_scorer(with_)
     recording = Recording(wish.tally(), wish.window)
     try:
@@ -126,16 +133,31 @@ def _of_files(path: Path, out: Path, with_: str, wish: _Wish) -> "Summary":
 def _set_aside(quarantine: "Quarantine", path: Path) -> None:
     quarantine.write(path)
     if quarantine:
-        typer.echo(f"{len(quarantine):,} messages could not be read. See {path}.", err=True)
+        what = "message" if len(quarantine) == 1 else "messages"
+        typer.echo(f"{len(quarantine):,} {what} could not be read. See {path}.", err=True)
 
 
 def _seconds(every: str | None) -> int | None:
     if every is None:
         return None
     found = re.fullmatch(r"([1-9][0-9]{0,6})([smhd])", every)
-    if found is None:
-        raise typer.BadParameter(f"{every!r} is no length of time such as 10s, 5m, 1h or 1d", param_hint="--every")
-    return int(found[1]) * _SECONDS[found[2]]
+    seconds = int(found[1]) * _SECONDS[found[2]] if found else 0
+    if not 0 < seconds <= _LONGEST_S:
+        what = f"{every!r} is no length of time such as 10s, 5m, 1h or 1d; the longest is 366d"
+        raise typer.BadParameter(what, param_hint="--every")
+    return seconds
+
+
+def _languages(codes: list[str]) -> tuple[str, ...]:
+    from siaga.sources.items.languages import language_of
+
+    languages = [language_of(code) for code in codes]
+    for code, language in zip(codes, languages, strict=True):
+        if language is None:
+            raise typer.BadParameter(
+                f"{code[:80]!r} is not a language's code such as id or en", param_hint="--language"
+            )
+    return tuple(language for language in languages if language is not None)
 
 
 def _milliseconds(time: str | None, name: str) -> int | None:

@@ -1,12 +1,13 @@
 """`siaga stream`: posts as they come, scored and kept."""
 
 import json
-from dataclasses import asdict
+from dataclasses import fields
 from enum import StrEnum
 from typing import Annotated
 
 import typer
 
+from siaga.cli.interrupts import leaving_at_once
 from siaga.cli.options import AsJson
 
 
@@ -64,10 +65,10 @@ def run(
     per_day: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Collect a fair sample of at most so many posts of each day.")
     ] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Of the sample.")] = 0,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that work on it.")] = 1,
+    seed: Annotated[int, typer.Option(metavar="N", min=0, help="Of the sample: another one draws other posts.")] = 0,
+    workers: Annotated[int, typer.Option(metavar="N", min=1, max=256, help="Processes that work on it.")] = 1,
     limit: Annotated[
-        int | None, typer.Option(min=1, help="Stop after so many posts (a database: or a few more).")
+        int | None, typer.Option(metavar="N", min=1, help="Stop after so many posts (a database: or some more).")
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -77,9 +78,10 @@ def run(
     command again to go on. `--format` scores (a number a line), lines (language, place, text, answer) and posts (as
     JSON, to read again) are for stdout and files.
     """
-    from siaga.cli.stream_line import StreamLine
-    from siaga.serving.stream.run import Plan, run
-    from siaga.sources.wanted import Wanted
+    with leaving_at_once():
+        from siaga.cli.stream_line import StreamLine
+        from siaga.serving.stream.run import Plan, run
+        from siaga.sources.wanted import Wanted
 
     plan = Plan(
         source,
@@ -97,9 +99,12 @@ def run(
     with StreamLine() as line:
         status = run(plan, hear=line.hear)
     if as_json and to != "-":
-        typer.echo(json.dumps(asdict(status), ensure_ascii=True))
+        done = {field.name: getattr(status, field.name) for field in fields(status)}  # asdict would break the Counter.
+        typer.echo(json.dumps(done, ensure_ascii=True))
     else:
         typer.echo(line.summary(status, kept=plan.has_store), err=True)
+        if status.dead and not plan.has_store:
+            typer.echo(f"What could not be read is in {plan.quarantine}.", err=True)
 
 
 def _speed(replay: str | None) -> float | None:
@@ -111,5 +116,5 @@ def _speed(replay: str | None) -> float | None:
     except ValueError:
         speed = 0.0
     if not 0 < speed < float("inf"):
-        raise typer.BadParameter(f"{replay!r} is no speed. Write for example --replay 60x")
+        raise typer.BadParameter(f"{replay!r} is no speed such as 1x or 60x", param_hint="--replay")
     return speed

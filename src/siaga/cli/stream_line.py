@@ -48,13 +48,17 @@ class StreamLine:
     def summary(self, status: "Status", *, kept: bool) -> str:
         """Return what was done, in a line or two."""
         seconds = time.monotonic() - self._started
-        words = [f"{status.posts:,} posts of {status.messages:,} messages in {seconds:.1f} s"]
+        words = [f"{_of(status.posts, 'post')} of {_of(status.messages, 'message')} in {seconds:.1f} s"]
         if kept:
             words.append(f"{status.kept:,} new predictions, {status.repeated:,} known before")
-            words.append(f"{status.dead:,} dead letters")
+            words.append(_of(status.dead, "dead letter"))
         if status.deaths:
-            words.append(f"{status.deaths} workers died and were replaced")
+            words.append(f"{_of(status.deaths, 'worker')} died and {'was' if status.deaths == 1 else 'were'} replaced")
         return " · ".join([*words, *_reasons(status)])
+
+
+def _of(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _reasons(status: "Status") -> list[str]:

@@ -117,7 +117,8 @@ def _of_fields(where: str, n: int, facts: Facts) -> Iterator[str]:
 def _of_reading(read: Facts, posts: int) -> Iterator[str]:
     for reason, count in read.get("set aside", {}).items():
         rows = f"{_count(count, 'row')} set aside or kept in part"
-        yield f"{rows}: {reason[0].lower()}{reason[1:]}. The quarantine lists them."
+        why = reason if reason[:2].isupper() else reason[0].lower() + reason[1:]
+        yield f"{rows}: {why}. The quarantine lists them."
     if reposts := read.get("noted", {}).get("repost"):
         yield f"{_share(reposts, posts)} pass on another post, whose text they have."
 

@@ -11,6 +11,7 @@ from functools import cache, cached_property
 from itertools import pairwise
 from pathlib import Path
 
+from siaga.errors import DataError
 from siaga.features.word_bytes import stretches_of, text_bytes, words_of
 from siaga.features.word_lists import LISTS, read_word_list
 
@@ -125,8 +126,10 @@ def score_texts(texts: Iterable[str | None], *, words: str = "afinn-111") -> lis
     """Return the score of each text by a list of words: AFINN-111, or another that `load_lexicon` knows.
 
     The sum of the values of the words and phrases in it; 0 for a text without any, and for None. Raises as
-    `load_lexicon` does.
+    `load_lexicon` does, and DataError for one text instead of several.
     """
+    if isinstance(texts, str):
+        raise DataError(f"score_texts takes a list of texts. For one text: score_texts([{texts[:20]!r}]).")
     lexicon = _kept(words) if words in LISTS else load_lexicon(words)
     return [lexicon.score(text) if text else 0 for text in texts]
 

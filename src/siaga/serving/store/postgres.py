@@ -97,7 +97,7 @@ def _address(url: str) -> URL:
         address = make_url(url)
     except (ArgumentError, ValueError):  # What they say may hold the password.
         address = None
-    if address is None or not address.database:
+    if address is None or not address.database or "@" in (address.host or ""):  # Then it is the end of a password.
         how = "Write it as postgresql://user:password@host:5432/database; in a password, write @ as %40 and / as %2F"
         raise DataError(f"The address of the PostgreSQL store cannot be read. {how}.") from None
     return address.set(drivername="postgresql+psycopg")

@@ -5,6 +5,7 @@ more workers or fewer. A compressed file is one segment; its offsets count the b
 """
 
 import os
+from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -115,7 +116,7 @@ class FilesInput:
 
 
 def list_segments(path: Path, *, segment_bytes: int | None = None) -> list[Segment]:
-    """Return the segments of a file, or of the files of a folder by name; each of SEGMENT_BYTES if nothing else is said.
+    """Return the segments of a file, or of the files of a folder by name; each has SEGMENT_BYTES by default.
 
     Raises DataError where there are none.
     """
@@ -149,7 +150,8 @@ def read_blocks(segment: Segment, *, begin: int | None = None, block_bytes: int)
     """
     try:
         with _opened(segment.path) as stream:
-            yield from _blocks(stream, segment, begin, block_bytes)
+            for at, block in _blocks(stream, segment, begin, block_bytes):
+                yield at, block if at or not block.startswith(BOM_UTF8) else b"   " + block[3:]  # Offsets stay.
     except (OSError, EOFError, ValueError) as error:
         raise DataError(f"{segment.path} cannot be read: {error}. It is damaged or cut short; get it again.") from error
 

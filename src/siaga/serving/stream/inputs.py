@@ -10,6 +10,7 @@ from typing import Literal, assert_never
 
 from siaga.errors import DataError, did_you_mean
 from siaga.serving.stream.messages import Attempt, Input, Messages
+from siaga.sources.items.source import is_message_file
 from siaga.sources.lines import LINE_BYTES
 
 Kind = Literal["files", "stdin", "redis", "kafka", "social"]
@@ -27,6 +28,8 @@ _SCHEMES: dict[str, Kind] = {
 }
 _NAMES: dict[str, Kind] = {"-": "stdin", "bluesky": "social", "mastodon": "social"}
 _BLOCK_BYTES = 1 << 20
+_STDIN = 0  # Where the kernel has it: in a worker, `sys.stdin` is another file, which is empty.
+_DATABASE = b"SQLite format 3\x00"
 
 
 def kind_of(source: str) -> Kind:
@@ -44,6 +47,33 @@ def kind_of(source: str) -> Kind:
         return "files"
     hint = did_you_mean(source, _NAMES)
     raise DataError(f"There is no file or folder {source!r}, nor an open stream of that name.{hint} Check --from.")
+
+
+def shown(place: str) -> str:
+    """Return a place that the user named as it may stand in a message: of a URL, which may hold a password, a part."""
+    scheme, is_url, _ = place.partition("://")
+    return f"{scheme}://…" if is_url else place
+
+
+def check_files(source: str, to: str) -> None:
+    """Raise DataError where a file to be written is, or would be the next time, among those that are read."""
+    read, written = Path(source), Path(to)
+    if "://" in to:
+        return
+    if read.is_dir() and is_message_file(written) and written.resolve().is_relative_to(read.resolve()):
+        raise DataError(f"{to} lies in the folder {source}, and would be read as a part of it. Choose another place.")
+    if read.is_file() and written.exists() and read.samefile(written):
+        raise DataError(f"{to} is what is read, and would be lost. Choose another place for what is written.")
+
+
+def check_lines(source: str) -> None:
+    """Raise DataError for a file that is a database and holds no lines."""
+    path = Path(source)
+    if not path.is_file():
+        return
+    with path.open("rb") as stream:
+        if stream.read(len(_DATABASE)) == _DATABASE:
+            raise DataError(f"{source} is a database, and no file of JSON lines. `siaga mood {source}` reads a store.")
 
 
 def check_broker(source: str) -> None:
@@ -80,8 +110,13 @@ def open_broker(source: str, *, worker: str, batch: int) -> Input:
 
 
 def stdin_blocks(descriptor: int | None = None) -> Iterator[bytes | None]:
-    """Yield stdin as blocks of whole lines, each as soon as there is one, and None every second without any."""
-    source = sys.stdin.fileno() if descriptor is None else descriptor
+    """Yield stdin as blocks of whole lines, each as soon as there is one, and None every second without any.
+
+    Raises DataError for a line that is too long, and where stdin is closed.
+    """
+    if descriptor is None and sys.stdin is None:
+        raise DataError("stdin is closed, so there is nothing to read. Send lines through a pipe, or name a file.")
+    source = _STDIN if descriptor is None else descriptor
     kept = b""
     while True:
         if not select.select([source], [], [], 1.0)[0]:

@@ -49,7 +49,9 @@ def keep(plan: Plan, hear: Callable[[Status], None]) -> Status:
 
 
 def _useful_workers(plan: Plan) -> int:
-    """Return how many workers there is work for."""
+    """Return how many workers there is work for; one where posts are counted up to a limit."""
+    if plan.limit is not None:
+        return 1
     match plan.kind:
         case "files":
             return 1 if plan.replay else min(plan.workers, len(list_segments(plan.path)))

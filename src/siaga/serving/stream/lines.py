@@ -12,13 +12,15 @@ from siaga.serving.stream.scoring import Scorer
 from siaga.sources.items import Item, ItemReader
 
 Format = Literal["scores", "lines", "json", "posts"]
+_CONTROLS = dict.fromkeys([*range(32), *range(127, 160)], " ")  # A terminal would obey them.
 
 
 @dataclass(frozen=True, slots=True)
 class Answered:
     """What came of some messages of a file: lines to write, the number of posts, and what else there was, by reason.
 
-    `faults` holds what could not be read: the index of the message, the reason, and how its bytes begin.
+    `faults` holds what could not be read: the index of the message, the reason, and how its bytes begin. `is_whole`
+    says that no post was left out because of a limit.
     """
 
     output: bytes
@@ -27,6 +29,7 @@ class Answered:
     posts: int
     counts: Counter[str] = field(default_factory=Counter)
     faults: Sequence[tuple[int, str, bytes]] = ()
+    is_whole: bool = True
 
 
 @dataclass(frozen=True)
@@ -52,9 +55,10 @@ class Answering:
         chosen = items if self.wanted is None else [item for item in items if self.wanted(item)]
         if len(chosen) < len(items):
             counts["not asked for"] += len(items) - len(chosen)
-        chosen = chosen if limit is None else chosen[:limit]
+        within = chosen if limit is None else chosen[:limit]
         shown = [(i, reason, lines[i][: 4 * RAW_CHARACTERS]) for i, reason in faults]
-        return Answered(self._written(chosen), file, len(lines), len(chosen), counts, shown)
+        is_whole = len(within) == len(chosen)
+        return Answered(self._written(within), file, len(lines), len(within), counts, shown, is_whole)
 
     def _written(self, items: Sequence[Item]) -> bytes:
         if not items:
@@ -86,4 +90,4 @@ def for_people(item: Item, said: str) -> str:
 
 
 def _folded(text: str) -> str:
-    return " ".join(text.split())
+    return " ".join(text.translate(_CONTROLS).split())

@@ -63,13 +63,14 @@ def _split(block: bytes) -> list[bytes]:
 
 @contextmanager
 def _processes(make: Callable[[], Answering], workers: int) -> Iterator[list[Connection]]:
-    connections, processes = [], []
+    connections: list[Connection] = []
+    processes = []
     for _ in range(workers):
         ours, theirs = _fork.Pipe()
-        process = _fork.Process(target=_serve, args=(theirs, make), daemon=True)
+        connections.append(ours)
+        process = _fork.Process(target=_serve, args=(theirs, make, connections), daemon=True)
         process.start()
         theirs.close()
-        connections.append(ours)
         processes.append(process)
     try:
         yield connections
@@ -81,8 +82,13 @@ def _processes(make: Callable[[], Answering], workers: int) -> Iterator[list[Con
             process.join()
 
 
-def _serve(connection: Connection, make: Callable[[], Answering]) -> None:
-    """Answer one piece after the other: each block's Answered, then None; an error that a user can mend goes back."""
+def _serve(connection: Connection, make: Callable[[], Answering], ends: list[Connection]) -> None:
+    """Answer one piece after the other: each block's Answered, then None; an error that a user can mend goes back.
+
+    `ends` are the parent's, which were copied with it: closed here, so that its death ends what we wait for.
+    """
+    for end in ends:
+        end.close()
     try:
         answering = make()
         while True:

@@ -8,7 +8,7 @@ from pathlib import Path
 from siaga.errors import DataError
 from siaga.serving.store.rows import Offset
 from siaga.serving.stream.files import FilesInput, Segment, list_segments
-from siaga.serving.stream.inputs import Kind, kind_of, open_broker
+from siaga.serving.stream.inputs import Kind, check_files, check_lines, kind_of, open_broker, shown
 from siaga.serving.stream.lines import Format
 from siaga.serving.stream.messages import Input
 from siaga.serving.stream.replay import Replay
@@ -77,19 +77,31 @@ class Plan:
     def check(self) -> None:
         """Raise DataError for what does not go together, and for an output that is neither a database nor lines."""
         if self.replay is not None and self.kind != "files":
-            what = f"--replay is for what was recorded, and --from {self.source} is live"
+            what = f"--replay is for what was recorded, and --from {shown(self.source)} is live"
             raise DataError(f"{what}. Name a file or folder.")
         if self.per_day is not None and not self.is_collection:
             raise DataError("--per-day collects posts into a .jsonl file. Name such a file as --to, without --with.")
         if self.per_day is not None and self.kind == "stdin":
             raise DataError("--per-day cannot take stdin, which it could not go on with. Write it into a file first.")
+        self._check_output()
+        if self.kind == "files":
+            check_lines(self.source)
+            if not self.has_store and self.to != "-":
+                check_files(self.source, self.to)
+
+    def _check_output(self) -> None:
         if not self.has_store and self.to != "-" and Path(self.to).suffix not in TEXTS:
             known = ", ".join([*TEXTS, *STORES])
             raise DataError(
-                f"--to {self.to} is not known. Name a file ({known}), sqlite:///FILE, postgresql://…, or -."
+                f"--to {shown(self.to)} is not known. Name a file ({known}), sqlite:///FILE, postgresql://…, or -."
             )
         if not self.has_store and Path(self.to).is_dir():
             raise DataError(f"--to {self.to} is a folder. Give the name of a file.")
+
+    @property
+    def quarantine(self) -> Path:
+        """Where messages are written that cannot be read, unless a store keeps them."""
+        return Path(f"{'stdout' if self.to == '-' else self.to}.quarantine.jsonl")
 
     def open_scorer(self) -> Scorer | None:
         """Return what answers, if anything does."""
@@ -98,6 +110,8 @@ class Plan:
     def open_files(self, segments: list[Segment], *, read: Mapping[str, Offset], scorer: Scorer | None) -> Input:
         """Return segments of its files as an input, played if that was asked for."""
         block = _PLAYED if self.replay else _QUICK if is_quick(scorer) else _SLOW
+        if self.limit is not None:  # A store gets whole blocks, so that it counts a few posts too many at most.
+            block = min(block, max(_PLAYED, self.limit << 10))
         recorded = FilesInput(self.input_name, segments, read=read, block_bytes=block)
         return Replay(recorded, ItemReader(self.form), self.replay) if self.replay else recorded
 
@@ -111,7 +125,7 @@ class Plan:
 
                 return open_social(self.source, read=read)
             case _:
-                batch = _QUICK_BATCH if is_quick(scorer) else _SLOW_BATCH
+                batch = min(_QUICK_BATCH if is_quick(scorer) else _SLOW_BATCH, self.limit or _QUICK_BATCH)
                 return open_broker(self.source, worker=worker or f"{platform.node()}-lines", batch=batch)
 
     @property

@@ -89,7 +89,7 @@ def is_passing(error: Exception) -> bool:
 
 def redis_refusal(url: BrokerUrl, error: Exception) -> DataError:
     """Return what a failure means for the user."""
-    known, words = require("redis", extra="stream").exceptions, str(error)
+    known, words = require("redis", extra="stream").exceptions, str(error).rstrip(".")
     if isinstance(error, known.AuthenticationError | known.AuthorizationError):
         what = f"Give {url.scheme}://USER:PASSWORD@{url.server}/{url.stream}, or the password in {PASSWORD}"
         return DataError(f"{url.name} does not let us in: {words}. {what}.")

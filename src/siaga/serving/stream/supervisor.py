@@ -11,7 +11,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
@@ -174,12 +174,12 @@ class _Crew:
             self._ask_to_stop()
 
     def _hear(self, number: int) -> None:
-        try:
+        said: Tally | SiagaError | None = None
+        with suppress(EOFError, OSError):
             said = self._connections[number].recv()
-        except (EOFError, OSError):
+        if said is None:  # Replaced out here: what fails in the new process did not fail while this was handled.
             self._ended(number)
-            return
-        if isinstance(said, SiagaError):
+        elif isinstance(said, SiagaError):
             self.error = self.error or said
         else:
             self._told[number] = said

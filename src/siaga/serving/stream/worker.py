@@ -73,6 +73,7 @@ class Worker:
         finally:
             self.tell(self.tally)
             self.input.close()
+            self.store.close()  # The last to close a SQLite file brings all of it into that one file.
 
     def _work(self, messages: Messages) -> bool:
         """Do all that is to be done with messages; return False when it was time to stop before they were kept."""

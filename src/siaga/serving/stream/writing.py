@@ -8,7 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
 
-from siaga.files import make_folder, write_whole
+from siaga.errors import DataError
+from siaga.files import FULL, make_folder, write_whole
 from siaga.quarantine import Quarantine
 from siaga.serving.stream.files import list_segments
 from siaga.serving.stream.inputs import check_broker, stdin_blocks
@@ -26,7 +27,6 @@ def write(plan: Plan, hear: Callable[[Status], None]) -> Status:
     """Write a line for each post of the input until it ends, or the process is asked to stop; return what was done."""
     answering = _answering(plan)
     quarantine, status = Quarantine(), Status()
-    beside = Path(f"{'stdout' if plan.to == '-' else plan.to}.quarantine.jsonl")
     lines_before: Counter[str] = Counter()
     try:
         with _opened(plan) as out:
@@ -38,7 +38,7 @@ def write(plan: Plan, hear: Callable[[Status], None]) -> Status:
                 _count(status, answered)
                 hear(status)
     finally:
-        quarantine.write(beside)
+        quarantine.write(plan.quarantine)
     return status
 
 
@@ -69,7 +69,10 @@ def _pieces(plan: Plan) -> Iterator[Piece]:
 
 
 def _from_afar(plan: Plan, answering: Answering) -> Iterator[Answered]:
-    """Yield the answers on what a broker or an open stream hands over; acknowledged when the next is asked for."""
+    """Yield the answers on what a broker or an open stream hands over; acknowledged when the next is asked for.
+
+    Messages among which the limit falls are not acknowledged: they come again another time, with the posts left out.
+    """
     check_broker(plan.source)
     source, left = plan.open_all(read={}, scorer=answering.scorer), plan.limit
     try:
@@ -78,7 +81,8 @@ def _from_afar(plan: Plan, answering: Answering) -> Iterator[Answered]:
                 if messages is not None:
                     answered = answering.answer(messages.lines, file=messages.part, limit=left)
                     yield answered
-                    source.acknowledge(messages)
+                    if answered.is_whole:
+                        source.acknowledge(messages)
                     left = None if left is None else left - answered.posts
                 if stop.since is not None or left == 0:
                     return
@@ -90,7 +94,8 @@ def _from_afar(plan: Plan, answering: Answering) -> Iterator[Answered]:
 def _opened(plan: Plan) -> Iterator[IO[bytes]]:
     """Open the output: a file is whole or absent where the input ends by itself, and else grows line by line."""
     if plan.to == "-":
-        yield sys.stdout.buffer
+        with _stdout() as stream:
+            yield stream
     elif plan.kind in ("files", "stdin"):
         with write_whole(Path(plan.to)) as stream:
             yield stream
@@ -99,6 +104,20 @@ def _opened(plan: Plan) -> Iterator[IO[bytes]]:
         with Path(plan.to).open("ab+") as stream:
             end_at_a_line(stream)
             yield stream
+
+
+@contextmanager
+def _stdout() -> Iterator[IO[bytes]]:
+    if sys.stdout is None:
+        raise DataError("stdout is closed, so there is nowhere to write. Name a file as --to.")
+    try:
+        yield sys.stdout.buffer
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # What is left could not be written either.
+        raise DataError(f"stdout cannot be written: {error.strerror}. Make room where it goes.") from None
 
 
 def _settle(out: IO[bytes]) -> None:

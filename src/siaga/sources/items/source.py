@@ -56,7 +56,9 @@ def read_messages(path: Path | Literal["-"], reading: MessageReading, *, quarant
 
 
 def is_message_file(path: Path) -> bool:
-    """Return whether a file is named like JSON lines, plain or compressed."""
+    """Return whether a file is named like JSON lines, plain or compressed, and is no quarantine."""
+    if path.name.endswith("quarantine.jsonl"):
+        return False
     suffixes = [suffix.lower() for suffix in path.suffixes]
     if suffixes and suffixes[-1] in COMPRESSED:
         suffixes.pop()
