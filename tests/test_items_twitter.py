@@ -246,7 +246,7 @@ def test_a_blank_line_keeps_the_stream_alive(blank: bytes) -> None:
         (line(TWEET, text="\ud83d alone"), "Lone surrogate: it holds one half of a character."),
         (b'{"id_str":"1","text":"\xff"}', "Not UTF-8: it holds the byte 0xff."),
         (line(TWEET, text="x" * 1_000_001), "Text too long: it has more than 1,000,000 characters."),
-        (line(TWEET, id_str="1" * 1001), "Id too long: it has more than 1,000 characters."),
+        (line(TWEET, id_str="1" * 501), "Id too long: it has more than 500 characters."),
         (b"{}", "No id: the message has none, or a blank one."),
     ],
     ids=range(18),

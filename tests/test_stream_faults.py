@@ -130,3 +130,10 @@ def test_what_was_set_aside_is_not_read_again(stream: Path, tmp_path: Path, monk
         status = run(Plan(".", "scores.txt", AFINN, format="scores"))
         assert (status.messages, status.dead) == (8, 1)
     assert (tmp_path / "scores.txt.quarantine.jsonl").exists()
+
+
+def test_a_table_is_no_stream_and_that_is_told(tmp_path: Path) -> None:
+    (tmp_path / "posts.csv").write_text("id,text\n1,good\n")
+    done = _siaga(tmp_path, "stream --from posts.csv --with stream-sentiment --format scores")
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert b"No post could be read from posts.csv (2 messages cannot be read, most for: Not" in done.stderr

@@ -53,14 +53,36 @@ def test_messages_say_where_each_line_begins(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("deliveries", [1, 2])
-def test_a_last_line_without_an_end_is_read_once(tmp_path: Path, deliveries: int) -> None:
+def test_a_last_line_comes_again_while_it_has_no_end(tmp_path: Path, deliveries: int) -> None:
     path = tmp_path / "lines.jsonl"
     path.write_bytes(b"a\nbc")
     source = FilesInput("x", list_segments(path), read={})
     found = [messages for messages in source.messages(lambda *_: deliveries) if messages is not None]
     assert [list(messages.lines) for messages in found] == [[b"a"], [b"bc"]]
-    assert found[-1].end == Offset("lines.jsonl", "4")
-    assert _messages(path, {"lines.jsonl": Offset("lines.jsonl", "4")}) == []
+    end = found[-1].end
+    assert end == Offset("lines.jsonl", "2")
+    with path.open("ab") as stream:
+        stream.write(b"d\n")
+    assert [messages.lines for messages in _messages(path, {"lines.jsonl": end})] == [[b"bcd"]]
+
+
+def test_positions_of_very_many_lines_are_found_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(b"x\n" * 400_000)
+    [messages] = _messages(path, {})
+    assert list(messages.positions) == [str(2 * i) for i in range(400_000)]
+
+
+def test_after_a_line_beyond_all_measure_a_stream_goes_on_behind_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(files, "LINE_BYTES", 1 << 17)
+    path = tmp_path / "lines.jsonl"
+    path.write_bytes(b"x" * (1 << 20) + b"\nb\n")
+    source = FilesInput("x", list_segments(path), read={}, block_bytes=1 << 16)
+    first = next(messages for messages in source.messages(lambda *_: 1) if messages is not None)
+    assert first.end == Offset("lines.jsonl", str(1 << 17))
+    assert [messages.lines for messages in _messages(path, {"lines.jsonl": first.end})] == [[b"b"]]
 
 
 @pytest.mark.parametrize("suffix", ["", ".gz", ".bz2"])

@@ -9,6 +9,7 @@ import typer
 
 from siaga.cli.interrupts import leaving_at_once
 from siaga.cli.options import AsJson
+from siaga.errors import DataError
 
 
 class Format(StrEnum):
@@ -105,6 +106,10 @@ def run(
         typer.echo(line.summary(status, kept=plan.has_store), err=True)
         if status.dead and not plan.has_store:
             typer.echo(f"What could not be read is in {plan.quarantine}.", err=True)
+    if status.dead and not status.posts and plan.kind == "files":
+        reason = next((name for name, _ in status.counts.most_common()), "")
+        what = f"No post could be read from {source} ({status.dead:,} messages cannot be read, most for: {reason})"
+        raise DataError(f"{what}. Messages are JSON objects, one a line; for a table use siaga predict.")
 
 
 def _speed(replay: str | None) -> float | None:

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from siaga.serving.store.rows import MinuteRow, PostRow, PredictionRow
 
 _MINUTE_MS = 60_000
+_PLACE_CHARACTERS, _COUNTRY_CHARACTERS = 200, 50  # What an index can hold, in any script.
 Key = tuple[str, str]  # The source and id of a post.
 
 
@@ -18,8 +19,9 @@ def minutes_of(predictions: Iterable[PredictionRow], posts: Mapping[Key, PostRow
         post = posts.get((row.source, row.post_id))
         if post is None or (time_ms := post.time_ms) is None:
             continue
-        place = (post.place or "") if post.lon is not None else ""
-        key = (row.model, time_ms - time_ms % _MINUTE_MS, post.language or "", post.country or "", place, row.label)
+        place = (post.place or "")[:_PLACE_CHARACTERS] if post.lon is not None else ""
+        minute, country = time_ms - time_ms % _MINUTE_MS, (post.country or "")[:_COUNTRY_CHARACTERS]
+        key = (row.model, minute, post.language or "", country, place, row.label)
         if (sums := minutes.get(key)) is None:
             sums = minutes[key] = [0, 0, 0, 0, time_ms, time_ms]
         sums[0] += 1

@@ -28,7 +28,7 @@ _AWAY = (
 )
 _REFUSED = ("does not exist", "authentication failed", "no pg_hba.conf entry", "no password supplied", "invalid ")
 _FAULTS: list[tuple[tuple[type[Exception], ...], str]] = [
-    ((psycopg.DataError, *UNKEPT), "cannot keep what a post holds: {said}. Leave it out."),
+    ((psycopg.DataError, errors.ProgramLimitExceeded, *UNKEPT), "cannot keep what a post holds: {said}. Leave it out."),
     ((errors.DiskFull, errors.ConfigurationLimitExceeded), "cannot be written: {said}. Make room on its disk."),
     (
         (errors.InsufficientPrivilege, errors.InvalidSchemaName),

@@ -8,6 +8,8 @@ import os
 from codecs import BOM_UTF8
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import IO, Any
 
@@ -45,7 +47,11 @@ class Starts(Sequence[str]):
         return len(self._lines)
 
     def __getitem__(self, i: Any) -> Any:  # Any: an index, or the slice that Sequence knows and nobody asks for.
-        return str(self._first + sum(len(line) + 1 for line in self._lines[:i]))
+        return str(self._offsets[i])
+
+    @cached_property
+    def _offsets(self) -> list[int]:
+        return list(accumulate((len(line) + 1 for line in self._lines[:-1]), initial=self._first))
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,10 +92,10 @@ class FilesInput:
             if i == 0:
                 deliveries = attempt(segment.part, str(at))
                 alone = len(lines) if deliveries > 1 else 0
+            start, end = at, at + _settled(segment, block)
             if not alone:
-                yield self._batch(segment, at, lines, Delivered(at + len(block)))
+                yield self._batch(segment, at, lines, Delivered(end))
                 continue
-            start, end = at, at + len(block)
             for number, line in enumerate(lines):
                 if number:
                     deliveries = attempt(segment.part, str(start))
@@ -113,6 +119,16 @@ class FilesInput:
 
     def close(self) -> None:
         """Do nothing: files are closed where they end."""
+
+
+def _settled(segment: Segment, block: bytes) -> int:
+    """Return how many bytes of a block need not come again: all but a last line without an end.
+
+    Somebody may still be writing it; a file that is compressed is complete.
+    """
+    if block.endswith(b"\n") or len(block) >= LINE_BYTES or segment.path.suffix.lower() in COMPRESSED:
+        return len(block)
+    return block.rfind(b"\n") + 1
 
 
 def list_segments(path: Path, *, segment_bytes: int | None = None) -> list[Segment]:
@@ -164,9 +180,9 @@ def _opened(path: Path) -> IO[bytes]:
 
 def _blocks(stream: IO[bytes], segment: Segment, begin: int | None, block_bytes: int) -> Iterator[tuple[int, bytes]]:
     at = segment.start if begin is None else begin
-    if begin is None and segment.start:  # The line that the cut goes through belongs to the segment before.
-        stream.seek(segment.start - 1)
-        at = segment.start - 1 + _skip_line(stream)
+    if at:  # The line that a cut goes through belongs to the segment before; one beyond all measure was noted already.
+        stream.seek(at - 1)
+        at = at - 1 + _skip_line(stream)
     stream.seek(at)
     end = float("inf") if segment.end is None else segment.end
     kept = b""

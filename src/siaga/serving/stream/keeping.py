@@ -20,7 +20,8 @@ from siaga.sources.wanted import Wanted
 
 def keep(plan: Plan, hear: Callable[[Status], None]) -> Status:
     """Read the input into the store until it ends, or the process is asked to stop; return what was done."""
-    workers = _useful_workers(plan)
+    every = list_segments(plan.path) if plan.kind == "files" else []  # Once: a folder may change at any moment.
+    workers = _useful_workers(plan, len(every))
     # A word list is read here, for all workers; a bundle by each, since its libraries have threads.
     is_bundle = plan.scorer is not None and isinstance(find_scorer(plan.scorer), Path)
     ready = None if is_bundle else plan.open_scorer()
@@ -34,10 +35,10 @@ def keep(plan: Plan, hear: Callable[[Status], None]) -> Status:
         model = scorer.model if scorer is not None else ""
         match plan.kind:
             case "files":
-                segments, read = list_segments(plan.path)[number::workers], store.offsets(plan.input_name, model)
-                source: Input = plan.open_files(segments, read=read, scorer=scorer)
+                read = store.offsets(plan.input_name, model)
+                source: Input = plan.open_files(every[number::workers], read=read, scorer=scorer)
             case "stdin":
-                source = StdinInput(part=f"stdin {started}")
+                source = StdinInput(part=f"stdin {started} {os.getpid()}")
             case "social":
                 source = plan.open_all(read=store.offsets(plan.open_stream, model), scorer=scorer)
             case "redis" | "kafka":
@@ -48,13 +49,13 @@ def keep(plan: Plan, hear: Callable[[Status], None]) -> Status:
     return supervise(make, workers=workers, hear=hear, lag=sum if plan.kind == "kafka" else max)
 
 
-def _useful_workers(plan: Plan) -> int:
+def _useful_workers(plan: Plan, segments: int) -> int:
     """Return how many workers there is work for; one where posts are counted up to a limit."""
     if plan.limit is not None:
         return 1
     match plan.kind:
         case "files":
-            return 1 if plan.replay else min(plan.workers, len(list_segments(plan.path)))
+            return 1 if plan.replay else min(plan.workers, segments)
         case "stdin" | "social":
             return 1
         case "redis" | "kafka":

@@ -141,7 +141,7 @@ class _Crew:
         self._told: dict[int, Tally] = {}
         self._gone: list[Tally] = []
         self._deaths = self._fruitless = 0
-        self._asked_to_stop = False
+        self._asked_at: float | None = None
         self.error: SiagaError | None = None
 
     def start(self, number: int) -> None:
@@ -203,10 +203,10 @@ class _Crew:
         self.start(number)
 
     def _ask_to_stop(self) -> None:
-        late = self._stop.since is not None and time.monotonic() - self._stop.since > _STOP_WITHIN_S * 0.8
-        if self._asked_to_stop and not late:
-            return
-        self._asked_to_stop = True
+        """Ask all workers to stop, again and again: one that had just begun did not hear it the first time."""
+        if self._asked_at is None:
+            self._asked_at = time.monotonic()
+        late = time.monotonic() - self._asked_at > _STOP_WITHIN_S * 0.8
         for process in self._processes.values():
             if late:  # What it holds is not kept, so nothing is lost: it comes again.
                 process.kill()

@@ -105,8 +105,8 @@ class Worker:
         for letter in dead:
             self.tally.counts[letter.reason.split(":", 1)[0]] += 1
         self.tally.posts += len(chosen)
-        refused = {letter.post_id for letter in dead if letter.post_id is not None}
-        kept = [item for item in chosen if item.id not in refused] if refused else chosen
+        refused = {(letter.source, letter.post_id) for letter in dead if letter.post_id is not None}
+        kept = [item for item in chosen if (item.platform, item.id) not in refused] if refused else chosen
         return self._made(messages, [post_row(item) for item in kept], predictions, dead, notices.deleted)
 
     def _poison(self, messages: Messages) -> Batch:
@@ -153,16 +153,16 @@ class Worker:
         except Exception:  # One post that a model cannot bear must not stop all others.
             log.exception("The model failed; its posts are asked one by one.")
         rows: list[PredictionRow] = []
+        places = {_key(self.reader, line): i for i, line in enumerate(messages.lines)}
         for item in items:
+            if self.is_stopped():
+                return None
             try:
                 rows += scorer.rows([item])
             except Exception as error:  # noqa: BLE001 - As above.
-                dead.append(self._refused(item, messages, error))
+                reason = f"The model failed on this post: {type(error).__name__}: {error}"
+                dead.append(self._letter(messages, places[item.platform, item.id], reason))
         return rows
-
-    def _refused(self, item: Item, messages: Messages, error: Exception) -> DeadLetter:
-        i = next(i for i, line in enumerate(messages.lines) if _key(self.reader, line) == (item.platform, item.id))
-        return self._letter(messages, i, f"The model failed on this post: {type(error).__name__}: {error}")
 
     def _letter(self, messages: Messages, i: int, reason: str) -> DeadLetter:
         line = messages.lines[i]

@@ -11,7 +11,7 @@ from siaga.post import Place, Post
 from siaga.sources.values import TEXT_CHARACTERS, Fault, as_time
 
 Text = Annotated[str, msgspec.Meta(max_length=TEXT_CHARACTERS)]
-ID_CHARACTERS = 1_000
+ID_CHARACTERS = 500  # What an index of a database can hold, in any script.
 Id = Annotated[str, msgspec.Meta(max_length=ID_CHARACTERS)]
 WORD_CHARACTERS = 1_000  # Of a name, a place, a hashtag or an address; what is longer is none.
 
