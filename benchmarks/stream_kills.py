@@ -14,6 +14,7 @@ import os
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -68,8 +69,8 @@ def tried(source: str, store: str, asked: Asked) -> dict[str, object]:
         places_s = timed(source, store, partial(die_at_places, asked))
     except pytest.skip.Exception as reason:
         return {"skipped": str(reason)}
-    except AssertionError as error:
-        return {"failed": str(error)[:500]}
+    except AssertionError:
+        return {"failed": traceback.format_exc()[-1_000:]}
     return {"lost": 0, "doubled": 0, "random_s": random_s, "places_s": places_s}
 
 
@@ -79,7 +80,8 @@ def kill(asked: Asked, stream: kills.Stream, _: Path, width: int) -> None:
 
 
 def die_at_places(asked: Asked, stream: kills.Stream, folder: Path, width: int) -> None:
-    kills.kept_after_deaths(stream, folder, each=asked.each, posts=asked.each * (500 if width else 120), width=width)
+    posts, width = (asked.each * 900, 3 * width) if width else (asked.each * 120, 0)  # Few lines to a block of a file.
+    kills.kept_after_deaths(stream, folder, each=asked.each, posts=posts, width=width)
 
 
 def timed(source: str, store: str, trial: Trial) -> float:

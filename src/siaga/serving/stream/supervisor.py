@@ -226,13 +226,18 @@ def _live(make: MakeWorker, number: int, connection: Connection, parent: int) ->
         told_at = 0.0
 
         def is_stopped() -> bool:
-            return stop.since is not None or os.getppid() != parent
+            if os.getppid() != parent:  # Nobody would end it if its goodbye hung, as librdkafka's can in a rebalance.
+                os._exit(1)
+            return stop.since is not None
 
         def tell(tally: Tally) -> None:
             nonlocal told_at
             if (now := time.monotonic()) - told_at > TELL_EVERY_S:
                 told_at = now
-                connection.send(tally)
+                try:
+                    connection.send(tally)
+                except BrokenPipeError:  # As above.
+                    os._exit(1)
 
         try:
             worker = _made(make, number, tell=tell, is_stopped=is_stopped)
