@@ -18,7 +18,7 @@ from siaga.serving.stream import files
 from siaga.serving.stream.messages import Attempt, Messages
 from siaga.serving.stream.replay import Replay
 from siaga.serving.stream.run import Plan, run
-from siaga.serving.stream.supervisor import Status
+from siaga.serving.stream.status import Status
 from siaga.sources.items import ItemReader
 from siaga.sources.wanted import Wanted
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Self
 from siaga.cli.progress import Teller
 
 if TYPE_CHECKING:
-    from siaga.serving.stream.supervisor import Status
+    from siaga.serving.stream.status import Status
 
 _EVERY_S = {True: 0.5, False: 30.0}  # On a terminal, and in a log.
 _REASONS = 4

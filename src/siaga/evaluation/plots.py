@@ -94,7 +94,7 @@ def interval_plot(rows: Mapping[str, Mapping[str, Row]], *, metric: str, ax: "Ax
     ax.set_yticks(range(len(shown)), [plain(name) for name, _ in shown])
     ax.set_ylim(len(shown) - 0.4, -0.6)
     ax.grid(visible=True, axis="x", color=GRID)
-    return _dressed(ax, x=NAMES.get(metric, metric))
+    return dressed(ax, x=NAMES.get(metric, metric))
 
 
 def confusion_plot(counts: Sequence[Sequence[int]], classes: Sequence[str], *, ax: "Axes") -> "Axes":
@@ -116,7 +116,7 @@ def confusion_plot(counts: Sequence[Sequence[int]], classes: Sequence[str], *, a
     for row, column in np.ndindex(table.shape) if is_numbered else ():
         colour = "white" if shares[row, column] > 0.6 else INK
         ax.text(column, row, f"{int(table[row, column]):,}", ha="center", va="center", color=colour, fontsize=size)
-    return _dressed(ax, x="predicted", y="true")
+    return dressed(ax, x="predicted", y="true")
 
 
 def calibration_plot(bins: Sequence[Row], *, ax: "Axes") -> "Axes":
@@ -131,7 +131,7 @@ def calibration_plot(bins: Sequence[Row], *, ax: "Axes") -> "Axes":
     ax.set_ylim(0, 1)
     ax.set_aspect("equal")
     ax.grid(visible=True, color=GRID)
-    return _dressed(ax, x="confidence", y="share right")
+    return dressed(ax, x="confidence", y="share right")
 
 
 def threshold_plot(curve: Row, *, ax: "Axes") -> "Axes":
@@ -143,7 +143,7 @@ def threshold_plot(curve: Row, *, ax: "Axes") -> "Axes":
     ax.grid(visible=True, color=GRID)
     ax.set_xlim(0, 1)
     ax.set_ylim(bottom=0)
-    return _dressed(ax, x=f"threshold for {plain(curve['class'])}", y="per 1,000 posts")
+    return dressed(ax, x=f"threshold for {plain(curve['class'])}", y="per 1,000 posts")
 
 
 def cost_plot(curve: Row, *, ax: "Axes") -> "Axes":
@@ -154,7 +154,7 @@ def cost_plot(curve: Row, *, ax: "Axes") -> "Axes":
     ax.grid(visible=True, color=GRID)
     ax.set_xlim(0, 1)
     ax.set_ylim(bottom=0)
-    return _dressed(ax, x=f"threshold for {plain(curve['class'])}", y="cost per 1,000 posts")
+    return dressed(ax, x=f"threshold for {plain(curve['class'])}", y="cost per 1,000 posts")
 
 
 def curve_plot(epochs: Sequence[Row], *, metric: str, ax: "Axes", best: int | None = None) -> "Axes":
@@ -206,7 +206,7 @@ def finder_plot(finding: Row, *, ax: "Axes") -> "Axes":
     ax.set_xscale("log")
     ax.legend(frameon=False)
     ax.grid(visible=True, color=GRID)
-    return _dressed(ax, x="learning rate", y="smoothed loss")
+    return dressed(ax, x="learning rate", y="smoothed loss")
 
 
 def trials_plot(trials: Sequence[tuple[int, float | None]], *, metric: str, ax: "Axes") -> "Axes":
@@ -238,7 +238,7 @@ def agreement_plot(pair: Row, *, ax: "Axes") -> "Axes":
     ax.set_xlim(0, 1)
     ax.set_yticks([])
     ax.legend(frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1.0))
-    return _dressed(ax, x="share of posts")
+    return dressed(ax, x="share of posts")
 
 
 def map_plot(
@@ -263,7 +263,7 @@ def map_plot(
     ax.set_title(title, fontsize=10, color=INK)
     if len(styles) > 1:
         ax.legend(frameon=False, loc="upper center", bbox_to_anchor=(0.5, 0.0), ncols=2, handletextpad=0.1, fontsize=9)
-    return _dressed(ax)
+    return dressed(ax)
 
 
 def plain(name: str) -> str:
@@ -283,10 +283,11 @@ def _by_epoch(ax: "Axes", *, y: str) -> "Axes":
 
     ax.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True, min_n_ticks=1))
     ax.grid(visible=True, color=GRID)
-    return _dressed(ax, x="epoch", y=y)
+    return dressed(ax, x="epoch", y=y)
 
 
-def _dressed(ax: "Axes", *, x: str = "", y: str = "") -> "Axes":
+def dressed(ax: "Axes", *, x: str = "", y: str = "") -> "Axes":
+    """Name the axes, and draw no more lines than are needed."""
     ax.set_xlabel(x, color=SOFT)
     ax.set_ylabel(y, color=SOFT)
     ax.set_axisbelow(True)

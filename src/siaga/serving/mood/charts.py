@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from math import isnan, nan
 from typing import TYPE_CHECKING, Any
 
-from siaga.evaluation.plots import BLUE, GREEN, GRID, INK, ORANGE, PURPLE, RED, SKY, SOFT, plain
+from siaga.evaluation.plots import BLUE, GREEN, GRID, INK, ORANGE, PURPLE, RED, SKY, SOFT, dressed, plain
 from siaga.models.lexicon import SIGNS
 from siaga.serving.mood.summary import Gap, Summary
 from siaga.serving.mood.words import clock, whose
@@ -104,17 +104,6 @@ def over_time(summary: Summary, ax: "Axes", *, y: str) -> "Axes":
     ax.xaxis.set_major_formatter(ConciseDateFormatter(locator, show_offset=False))
     ax.tick_params(axis="x", pad=7)
     return dressed(ax, y=y)
-
-
-def dressed(ax: "Axes", *, x: str = "", y: str = "") -> "Axes":
-    """Name the axes, and draw no more lines than are needed."""
-    ax.set_xlabel(x, color=SOFT)
-    ax.set_ylabel(y, color=SOFT)
-    ax.set_axisbelow(True)
-    ax.tick_params(colors=INK, length=0)
-    ax.spines[["top", "right"]].set_visible(False)
-    ax.spines[["left", "bottom"]].set_color(GRID)
-    return ax
 
 
 def _name(gap: Gap, summary: Summary, ax: "Axes") -> None:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from siaga.evaluation.plots import BLUE, GRID, INK, RED, SOFT, plain
-from siaga.serving.mood.charts import PALE, dressed, label_colours, legend
+from siaga.evaluation.plots import BLUE, GRID, INK, RED, SOFT, dressed, plain
+from siaga.serving.mood.charts import PALE, label_colours, legend
 from siaga.serving.mood.figures import Views
 from siaga.serving.mood.summary import TOP_LANGUAGES, Group, Point, Summary
 from siaga.serving.mood.words import language_name, whose

@@ -12,7 +12,8 @@ from siaga.serving.stream.inputs import StdinInput, check_broker
 from siaga.serving.stream.messages import Input
 from siaga.serving.stream.plan import Plan
 from siaga.serving.stream.scoring import find_scorer
-from siaga.serving.stream.supervisor import Status, apart, supervise
+from siaga.serving.stream.status import Status
+from siaga.serving.stream.supervisor import apart, supervise
 from siaga.serving.stream.worker import Worker
 from siaga.sources.items import ItemReader
 from siaga.sources.wanted import Wanted

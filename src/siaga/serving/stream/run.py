@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from siaga.serving.stream.plan import Plan
-from siaga.serving.stream.supervisor import Status, stop_signals
+from siaga.serving.stream.status import Status
+from siaga.serving.stream.supervisor import stop_signals
 from siaga.sources.items import ItemReader
 
 if TYPE_CHECKING:

@@ -9,16 +9,16 @@ import os
 import signal
 import time
 import traceback
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkProcess
 from types import FrameType
 
 from siaga.errors import SiagaError, StoreAway
-from siaga.serving.stream.worker import Tally, Worker
+from siaga.serving.stream.status import Status
+from siaga.serving.stream.worker import Worker
 
 log = logging.getLogger(__name__)
 DEATHS_WITHOUT_PROGRESS = 25
@@ -27,31 +27,6 @@ _STOP_WITHIN_S = 10.0
 _fork = multiprocessing.get_context("fork")
 
 MakeWorker = Callable[[int], Worker]  # Called in the new process, with its number.
-
-
-@dataclass(slots=True)
-class Status:
-    """What all workers did together. `deaths` counts those that were started anew."""
-
-    messages: int = 0
-    posts: int = 0
-    kept: int = 0
-    repeated: int = 0
-    dead: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    lag: int | None = None
-    waits_for: str | None = None
-    deaths: int = 0
-
-    def add(self, tally: Tally) -> None:
-        """Add what one worker told."""
-        self.messages += tally.messages
-        self.posts += tally.posts
-        self.kept += tally.kept
-        self.repeated += tally.repeated
-        self.dead += tally.dead
-        self.counts.update(tally.counts)
-        self.waits_for = self.waits_for or tally.waits_for
 
 
 def supervise(
@@ -138,8 +113,8 @@ class _Crew:
         self._make, self._stop, self._lag = make, stop, lag
         self._processes: dict[int, ForkProcess] = {}
         self._connections: dict[int, Connection] = {}
-        self._told: dict[int, Tally] = {}
-        self._gone: list[Tally] = []
+        self._told: dict[int, Status] = {}
+        self._gone: list[Status] = []
         self._deaths = self._fruitless = 0
         self._asked_at: float | None = None
         self.error: SiagaError | None = None
@@ -174,7 +149,7 @@ class _Crew:
             self._ask_to_stop()
 
     def _hear(self, number: int) -> None:
-        said: Tally | SiagaError | None = None
+        said: Status | SiagaError | None = None
         with suppress(EOFError, OSError):
             said = self._connections[number].recv()
         if said is None:  # Replaced out here: what fails in the new process did not fail while this was handled.
@@ -188,7 +163,7 @@ class _Crew:
         process = self._processes.pop(number)
         self._connections.pop(number).close()
         process.join()
-        told = self._told.pop(number, Tally())
+        told = self._told.pop(number, Status())
         self._gone.append(_final(told))
         if process.exitcode == 0 or self.error is not None or self._stop.since is not None:
             return
@@ -214,7 +189,7 @@ class _Crew:
                 process.terminate()
 
 
-def _final(tally: Tally) -> Tally:
+def _final(tally: Status) -> Status:
     """Return what a worker that is gone did; it waits for nothing any more."""
     tally.lag = tally.waits_for = None
     return tally
@@ -230,7 +205,7 @@ def _live(make: MakeWorker, number: int, connection: Connection, parent: int) ->
                 os._exit(1)
             return stop.since is not None
 
-        def tell(tally: Tally) -> None:
+        def tell(tally: Status) -> None:
             nonlocal told_at
             if (now := time.monotonic()) - told_at > TELL_EVERY_S:
                 told_at = now
@@ -256,7 +231,7 @@ def _live(make: MakeWorker, number: int, connection: Connection, parent: int) ->
 
 
 def _made(
-    make: MakeWorker, number: int, *, tell: Callable[[Tally], None], is_stopped: Callable[[], bool]
+    make: MakeWorker, number: int, *, tell: Callable[[Status], None], is_stopped: Callable[[], bool]
 ) -> Worker | None:
     """Make a worker as soon as the store is there; return None when it is time to stop before that."""
     wait_s = 0.1
@@ -266,7 +241,7 @@ def _made(
         except StoreAway as error:
             if wait_s <= 0.1:
                 log.warning("%s Waiting for it.", error)
-            tell(Tally(waits_for="the store"))
+            tell(Status(waits_for="the store"))
             time.sleep(wait_s)
             wait_s = min(1.0, wait_s * 2)
     return None

@@ -6,7 +6,6 @@ moment leaves messages that come again, and the keys of the store make the secon
 
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
@@ -16,6 +15,7 @@ from siaga.serving.failpoints import reach
 from siaga.serving.store.rows import Batch, DeadLetter, PostRow, PredictionRow
 from siaga.serving.stream.messages import MAX_DELIVERIES, Input, Messages
 from siaga.serving.stream.scoring import LexiconScorer, Scorer, in_chunks
+from siaga.serving.stream.status import Status
 from siaga.sources.items import Item, ItemReader, Notice
 from siaga.sources.values import Fault
 
@@ -25,20 +25,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 POISON = "Poison: the process died each time this was read"
 T = TypeVar("T")
-
-
-@dataclass(slots=True)
-class Tally:
-    """What a worker did so far, to be told: `counts` by reason, and how many messages wait."""
-
-    messages: int = 0
-    posts: int = 0
-    kept: int = 0
-    repeated: int = 0
-    dead: int = 0
-    counts: Counter[str] = field(default_factory=Counter)
-    lag: int | None = None
-    waits_for: str | None = None
 
 
 @dataclass
@@ -51,9 +37,9 @@ class Worker:
     store: "Store"
     wanted: Callable[[Item], bool] | None = None
     is_stopped: Callable[[], bool] = lambda: False
-    tell: Callable[[Tally], None] = lambda _: None
+    tell: Callable[[Status], None] = lambda _: None
     limit: int | None = None
-    tally: Tally = field(default_factory=Tally)
+    tally: Status = field(default_factory=Status)
 
     def __post_init__(self) -> None:
         self._model = self.scorer.model if self.scorer else ""

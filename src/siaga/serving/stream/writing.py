@@ -16,7 +16,8 @@ from siaga.serving.stream.inputs import check_broker, stdin_blocks
 from siaga.serving.stream.lines import Answered, Answering
 from siaga.serving.stream.pipe import Piece, answers
 from siaga.serving.stream.plan import Plan
-from siaga.serving.stream.supervisor import Status, stop_signals
+from siaga.serving.stream.status import Status
+from siaga.serving.stream.supervisor import stop_signals
 from siaga.sources.items import ItemReader
 from siaga.sources.wanted import Wanted
 
