@@ -158,6 +158,7 @@ def test_only_the_wanted_members_of_an_archive_are_unpacked(tmp_path: Path) -> N
         (packed({"c/train": b"x" * 5000})[:-20], "cannot be unpacked"),
         (b"\x1f\x8b garbage", "cannot be unpacked"),
     ],
+    ids=["linked out", "without a file", "torn", "garbage"],
 )
 def test_an_archive_that_cannot_be_unpacked_is_said(tar: bytes, fault: str, tmp_path: Path) -> None:
     with serving({"/0.gz": reply(tar)}) as server, pytest.raises(DataError, match=fault):
