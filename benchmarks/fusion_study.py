@@ -53,7 +53,9 @@ def main() -> None:
         named = {name.replace(" ", "-"): spec for name, spec in cells.items()}
         recipe = check_recipe({**table, "alternatives": named, "search": {}}, where="the study")
         with tempfile.TemporaryDirectory() as folder:
-            reports.append(train(recipe, Path(folder) / "run"))
+            report = train(recipe, Path(folder) / "run")
+        if isinstance(report, Report):
+            reports.append(report)
         seconds = time.perf_counter() - began
         print(f"seed {seed}, {seconds:.0f} s: {_of(reports[-1:])}", file=sys.stderr)
         if seconds > given.limit_s:

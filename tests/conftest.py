@@ -3,10 +3,12 @@
 import os
 import tempfile
 
+from tests.browsers import browser
 from tests.servers import postgres_server, redis_server
 from tests.streaming_fixtures import either_store, postgres_store, sqlite_store, stream_zygote
 
 __all__ = [  # Every test may ask for them.
+    "browser",
     "either_store",
     "postgres_server",
     "postgres_store",

@@ -6,6 +6,7 @@ import numpy as np
 
 from siaga.evaluation.outcomes import Outcomes
 from siaga.post import Post, Prediction
+from siaga.recipe import check_recipe
 from siaga.schema import GroupedSplit, Linear, Recipe, SplitSpec, SyntheticSource
 
 CLASSES = ("NO_INFO", "INFO")
@@ -13,7 +14,7 @@ CLASSES = ("NO_INFO", "INFO")
 
 def recipe(classes: Sequence[str] = CLASSES, *, split: SplitSpec | None = None, **settings: object) -> Recipe:
     whole = {"name": "made", "seed": 3, "classes": tuple(classes), "source": SyntheticSource(), "model": Linear()}
-    return Recipe.model_validate({**whole, **({"split": split} if split else {}), **settings})
+    return check_recipe({**whole, **({"split": split} if split else {}), **settings}, where="made")
 
 
 def grouped(column: str) -> GroupedSplit:

@@ -4,6 +4,7 @@ import json
 import re
 import runpy
 import shlex
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,10 @@ from typer.main import get_command
 
 import siaga
 from siaga.cli.main import app
-from siaga.recipe import load_recipe
-from siaga.schema import Recipe
+from siaga.evaluation.topics.report import TopicReport
+from siaga.recipe import check_recipe, load_recipe
+from siaga.schema import Recipe, SyntheticSource
+from siaga.sources.synthetic import make_posts
 
 PROJECT = Path(__file__).parent.parent
 DOCS = PROJECT / "docs"
@@ -43,9 +46,10 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     assert asked in block
     block = block.replace(asked, f'load_recipe("flood-triage", overrides={QUICK!r})')
     texts, labels = ["banjir di jalan", "diskon kopi"] * 5, ["INFO", "NO_INFO"] * 5
+    articles = list(make_posts(SyntheticSource(looks_like="news-topics", posts=200))["posts"])
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        exec(block, {"texts": texts, "labels": labels, "more_texts": texts})  # noqa: S102 - it is our own README.
+        exec(block, {"texts": texts, "labels": labels, "more_texts": texts, "articles": articles})  # noqa: S102 - it is our own README.
     return folder / "runs" / "flood"
 
 
@@ -99,7 +103,7 @@ def test_every_piece_of_a_recipe_that_is_shown_is_valid(page: Path, tmp_path: Pa
 
     whole = {"name": "shown", "source": {"kind": "synthetic"}, "model": {"kind": "linear"}}
     for block in blocks(page, "toml"):
-        Recipe.model_validate(whole | tomllib.loads(block))
+        check_recipe(whole | tomllib.loads(block), where="shown")
 
 
 def test_the_tree_in_the_readme_names_what_is_there() -> None:
@@ -125,10 +129,19 @@ def test_a_report_holds_what_the_reference_says(run: Path) -> None:
     assert set().union(*map(keys, inner)) <= words("report.json")
 
 
+def test_a_report_of_topics_holds_what_the_reference_says() -> None:
+    shared = ["recipe", "seed", "n", "classes", "data", "environment", "seconds", "recipe_toml"]
+    own = [each.name for each in fields(TopicReport) if each.name not in shared]
+    assert own == first_column("report.json of topics")
+
+
+OF_TOPICS = ("vocabulary", "sweep", "choice")
+
+
 def test_the_records_of_a_run_hold_what_the_reference_says(run: Path) -> None:
     rows = dict(zip(first_column("metrics.jsonl"), table("metrics.jsonl"), strict=True))
     events = lines_of(run / "metrics.jsonl")
-    assert {event["step"] for event in events} == rows.keys() - {"embed", "find", "precision"}
+    assert {event["step"] for event in events} == rows.keys() - {"embed", "find", "precision", *OF_TOPICS}
     for event in events:
         assert keys(event) - ANY_EVENT <= set(quoted(rows[event["step"]])), event
     pseudo = lines_of(run / "pseudo_labels.jsonl")

@@ -219,6 +219,7 @@ class Killed(Exception):
 def test_a_fit_that_was_interrupted_ends_with_the_same_weights(encoders: dict[str, ModelSpec], tmp_path: Path) -> None:
     training = Training(epochs=4, batch_size=16, epochs_frozen=1, average=0.9)
     spec, posts = joint(encoders, interaction="cross_attention", training=training), made_posts(40)
+
     def hear(event: Mapping[str, object]) -> None:
         if event["step"] == "epoch" and event["epoch"] == 2:
             raise Killed

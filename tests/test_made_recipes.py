@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from siaga.cli.main import main
+from siaga.evaluation.report import Report
 from siaga.post import Post
 from siaga.quarantine import Quarantine
 from siaga.recipe import load_recipe
@@ -49,6 +50,7 @@ def test_a_recipe_learns_from_made_posts(name: str, tmp_path: Path) -> None:
 
 def test_the_recipe_of_memes_learns_from_made_posts_of_which_some_lack_text_or_picture(tmp_path: Path) -> None:
     report = train(load_recipe("hateful-memes", overrides=[*SMALL["hateful-memes"], *QUICK]), tmp_path / "run")
+    assert isinstance(report, Report)
     assert _value(report.metrics, "roc_auc") > 0.6
     assert set(report.by_modality) == {"text", "image", "text+image"}
 

@@ -73,6 +73,6 @@ def test_the_wheel_holds_every_file_of_the_package(tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     [wheel] = tmp_path.glob("*.whl")
     held = {name for name in zipfile.ZipFile(wheel).namelist() if name.startswith("siaga/")}
-    files = (path for path in PACKAGE.rglob("*") if path.is_file() and path.suffix != ".pyc")
+    files = (path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
     assert held == {f"siaga/{path.relative_to(PACKAGE).as_posix()}" for path in files}
     assert {"siaga/py.typed", "siaga/pages/report.html", "siaga/recipes/flood-triage.toml"} <= held

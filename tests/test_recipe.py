@@ -45,8 +45,8 @@ def test_all_faults_are_told_together(tmp_path: Path) -> None:
     assert str(caught.value).splitlines()[1:] == [
         "  - decision.cost: unknown key. Did you mean 'costs'?",
         "  - evaluation.resamples: input should be greater than or equal to 100, found 3",
-        "  - model.kind: 'linaer' is not one of 'linear', 'lexicon', 'encoder', 'recurrent', 'convnet', 'fusion',"
-        " 'self_training', 'consistency'. Did you mean 'linear'?",
+        "  - model.kind: 'linaer' is not one of 'linear', 'lexicon', 'topics', 'encoder', 'recurrent', 'convnet',"
+        " 'fusion', 'self_training', 'consistency'. Did you mean 'linear'?",
     ]
 
 

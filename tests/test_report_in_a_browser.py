@@ -2,42 +2,19 @@
 
 import csv
 import json
-import os
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 from PIL import Image
 
 from siaga.post import Post
+from tests.browsers import PAYLOADS, WIDTH, browse, dom_of
 from tests.made import made_posts
 from tests.test_cli import RECIPE, siaga
 from tests.test_evaluation_page import Elements
 
-REQUIRED = "SIAGA_REQUIRE_BROWSER"
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-background-networking", "--hide-scrollbars")
-WIDTH = 1200
-MARK = "document.title='ran';document.body.append(Object.assign(document.createElement('i'),{id:'ran'}))"
-PAYLOADS = (
-    f"<script>{MARK}</script>",
-    f'<img src=x onerror="{MARK}">',
-    f'"><svg onload="{MARK}">',
-    f'</style></title></pre><body onload="{MARK}">',
-    f'\'"><details open ontoggle="{MARK}">',
-)
 LONG = "banjir" * 120
 PAGES = ("run/report.html", "described/describe.html", "mood/mood.html")
-
-
-@pytest.fixture(scope="module")
-def browser() -> str:
-    found = shutil.which("chromium")
-    if found is None and os.environ.get(REQUIRED) == "1":
-        pytest.fail(f"chromium is not installed, and {REQUIRED} is 1")
-    if found is None:
-        pytest.skip(f"chromium is not installed; with {REQUIRED}=1 this fails")
-    return found
 
 
 @pytest.fixture(scope="module")
@@ -92,19 +69,6 @@ def test_there_is_something_to_see(browser: str, project: Path, tmp_path: Path, 
     assert colours is not None
     assert len(colours) > 100
     assert max(count for count, _ in colours) < 0.95 * sum(count for count, _ in colours)
-
-
-def dom_of(browser: str, page: Path, scratch: Path, *, width: int = WIDTH) -> str:
-    return browse(browser, page, scratch, "--dump-dom", width=width)
-
-
-def browse(browser: str, page: Path, scratch: Path, *flags: str, width: int = WIDTH) -> str:
-    """Open a page in a browser that knows nothing yet, and return what it printed."""
-    where = (f"--user-data-dir={scratch / 'profile'}", f"--window-size={width},900")
-    command = [browser, *FLAGS, *where, *flags, page.as_uri()]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    return done.stdout
 
 
 def _message(number: int) -> dict[str, object]:

@@ -22,6 +22,8 @@ NOON = datetime(2018, 10, 10, 20, 19, 24, tzinfo=UTC)
         "2018-10-11T03:19:24+07:00",
         "Wed Oct 10 20:19:24 +0000 2018",
         "Thu Oct 11 01:49:24 +0530 2018",
+        "10-OCT-2018 20:19:24.00",
+        "10-Oct-2018  20:19:24",
         "1539202764",
         "1539202764000",
         1539202764,
@@ -46,14 +48,39 @@ def test_a_time_without_a_zone_is_utc_wherever_the_machine_stands(monkeypatch: p
     assert there == (NOON, NOON)
 
 
-@pytest.mark.parametrize("raw", ["2018-10-10", "20181010", date(2018, 10, 10)])
+@pytest.mark.parametrize(
+    ("raw", "time"),
+    [
+        ("26-FEB-1987 15:01:01.79", datetime(1987, 2, 26, 15, 1, 1, 790_000, tzinfo=UTC)),
+        (" 5-apr-1987 9:05:07.5", datetime(1987, 4, 5, 9, 5, 7, 500_000, tzinfo=UTC)),
+        ("29-Feb-2024 00:30", datetime(2024, 2, 29, 0, 30, tzinfo=UTC)),
+        ("1-DEC-1999", datetime(1999, 12, 1, tzinfo=UTC)),
+    ],
+)
+def test_day_month_and_year_with_an_english_month_are_a_time_in_utc(raw: str, time: datetime) -> None:
+    assert as_time(raw) == time
+
+
+@pytest.mark.parametrize("raw", ["2018-10-10", "20181010", "10-oct-2018", date(2018, 10, 10)])
 def test_a_day_is_its_midnight(raw: object) -> None:
     assert as_time(raw) == datetime(2018, 10, 10, tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
     "raw",
-    ["soon", "inf", "nan", 10**30, "Wed Foo 10 20:19:24 +0000 2018", "2018-13-45", "0001-01-01T00:00:00+07:00", {}],
+    [
+        *(
+            "soon",
+            "inf",
+            "nan",
+            10**30,
+            "Wed Foo 10 20:19:24 +0000 2018",
+            "2018-13-45",
+            "0001-01-01T00:00:00+07:00",
+            {},
+        ),
+        *("26-FOO-1987", "31-FEB-1987", "0-FEB-1987", "27-MAR-1987 14:04:26.14F", "31-MAR-1987 605:12:19", "26-FEB-87"),
+    ],
 )
 def test_what_is_no_time_is_a_fault(raw: object) -> None:
     with pytest.raises(Fault, match="neither ISO 8601 nor seconds since 1970"):

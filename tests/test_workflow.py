@@ -11,6 +11,7 @@ import pytest
 from siaga.bundle import load_bundle
 from siaga.errors import DataError, RecipeError
 from siaga.evaluation.predictions import read_predictions
+from siaga.evaluation.report import Report
 from siaga.post import Post
 from siaga.recipe import check_recipe, load_recipe
 from siaga.schema import Recipe
@@ -81,7 +82,9 @@ def test_shuffled_labels_give_chance(name: str, tmp_path: Path) -> None:
     posts = [post.with_label(dice.choice(["INFO", "NO_INFO"])) for post in made_posts(600, seed=4)]
     loaded = load_recipe(name, overrides=["model.model.folds=2", "model.model.members.image.training.epochs=2"])
     source = {"kind": "table", "path": str(write(tmp_path / "posts.csv", posts))}
-    shuffled = Recipe.model_validate({**loaded.model_dump(), "source": source, "evaluation": {"resamples": 100}})
+    shuffled = Recipe.model_validate(
+        {**loaded.model_dump(), "source": source, "evaluation": {"kind": "classification", "resamples": 100}}
+    )
     report = train(shuffled, tmp_path / "run")
     accuracy, roc_auc = (float(report.metrics[metric]["value"] or 0.0) for metric in ("accuracy", "roc_auc"))
     assert abs(accuracy - 0.5) < 3 * (1 / (4 * report.n)) ** 0.5
@@ -160,6 +163,7 @@ def test_a_variant_with_encoders_runs_on_local_weights(variant: str, inner: str,
     small = [*SMALL, "model.folds=2", f"model.members.image{inner}.image_size=32"]
     small += [f"model.members.{name}{inner}.training.epochs=2" for name in weights]
     report = train(load_recipe("flood-triage", variant=variant, overrides=[*small, *local]), tmp_path / "run")
+    assert isinstance(report, Report)
     assert set(report.members) == {"text", "image"}
     for folder in weights.values():
         for file in folder.iterdir():
@@ -170,8 +174,11 @@ def test_a_variant_with_encoders_runs_on_local_weights(variant: str, inner: str,
 
 def test_costs_find_more_of_the_dear_class_and_raise_more_false_alarms(tmp_path: Path) -> None:
     source = {"path": str(write(tmp_path / "posts.csv", made_posts(400)))}
-    plain = train(recipe(source), tmp_path / "plain").per_class["INFO"]
-    wary = train(recipe(source, decision={"costs": {"INFO": 20}}), tmp_path / "wary").per_class["INFO"]
+    both = [
+        train(recipe(source), tmp_path / "plain"),
+        train(recipe(source, decision={"costs": {"INFO": 20}}), tmp_path / "wary"),
+    ]
+    plain, wary = (report.per_class["INFO"] for report in both if isinstance(report, Report))
     assert wary["recall"] > plain["recall"]
     assert wary["precision"] < plain["precision"]
 

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from siaga.recipe import list_recipes, load_recipe
     from siaga.schema import Recipe
     from siaga.sources import read_posts
+    from siaga.topic_estimator import PostTopics
     from siaga.workflow import train
 
 __version__ = "0.1.0"
@@ -30,6 +31,7 @@ __all__ = [
     "Place",
     "Post",
     "PostClassifier",
+    "PostTopics",
     "Prediction",
     "Recipe",
     "RecipeError",
@@ -58,6 +60,7 @@ _HOMES = {
     "siaga.recipe": ("list_recipes", "load_recipe"),
     "siaga.schema": ("Recipe",),
     "siaga.sources": ("read_posts",),
+    "siaga.topic_estimator": ("PostTopics",),
     "siaga.workflow": ("train",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}

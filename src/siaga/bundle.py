@@ -24,7 +24,7 @@ from siaga.models.classifier import Answer, Classifier, build_model
 from siaga.models.explanation import explain
 from siaga.post import Post, Prediction
 from siaga.recipe import Table, check_recipe, tables_in, to_table
-from siaga.schema import ArraysSource, Recipe, SourceSpec, SyntheticSource, TableSource, TwitterSource
+from siaga.schema import ArraysSource, Recipe, SourceSpec, SyntheticSource, TableSource, Topics, TwitterSource
 
 SCHEMA = 1
 SUFFIXES = frozenset({".json", ".npz", ".safetensors", ".skops", ".txt", ".model", ".md"})
@@ -57,7 +57,10 @@ class Bundle:
 
     def predict(self, posts: Sequence[Post]) -> list[Prediction]:
         """Return one prediction a post, in order, each decided with the recipe's costs."""
-        answer = self.classifier.answer(posts)
+        return self.decided(posts, self.classifier.answer(posts))
+
+    def decided(self, posts: Sequence[Post], answer: Answer) -> list[Prediction]:
+        """Return the predictions of an answer that the classifier gave of these posts."""
         decided = (answer.probabilities * self._costs()).argmax(axis=1) if posts else []
         return [
             self._prediction(post, i, int(k), answer) for i, (post, k) in enumerate(zip(posts, decided, strict=True))
@@ -103,9 +106,27 @@ class Bundle:
 
 
 def build_classifier(recipe: Recipe, *, seed: int | None = None) -> Classifier:
-    """Return the unfitted classifier that a recipe asks for."""
+    """Return the unfitted classifier that a recipe asks for; one that goes on from a bundle has it loaded.
+
+    Raises BundleError where that is no bundle of topics.
+    """
     model = build_model(recipe.model, seed=recipe.seed if seed is None else seed)
-    return CalibratedClassifier(model) if recipe.decision.calibrate else model
+    match recipe.model:
+        case Topics(start=None):
+            return model
+        case Topics(start=start):
+            return _going_on(model, load_bundle(str(start)))
+        case _:
+            return CalibratedClassifier(model) if recipe.decision.calibrate else model
+
+
+def _going_on(model: Classifier, start: Bundle) -> Classifier:
+    from siaga.models.topics.classifier import TopicsClassifier
+
+    if not isinstance(model, TopicsClassifier) or not isinstance(start.classifier, TopicsClassifier):
+        raise BundleError(f"model.start is the bundle {start.version}, which has no topics. Name a bundle of topics.")
+    model.start, model.start_version = start.classifier, start.version
+    return model
 
 
 def save_bundle(bundle: Bundle, folder: Path) -> Bundle:
@@ -209,6 +230,8 @@ def _without_paths(recipe: Recipe) -> Table:
             kept = SyntheticSource()
     table = to_table(recipe.model_copy(update={"source": kept}))
     for part in tables_in(table):
+        if part.get("kind") == "topics":
+            part.pop("start", None)  # What the topics started from is in them now.
         for name in ("weights", "words"):
             if isinstance(part.get(name), str) and Path(part[name]).is_absolute():
                 part[name] = Path(part[name]).name

@@ -15,7 +15,7 @@ from siaga.models.calibrated import CalibratedClassifier
 from siaga.models.classifier import build_model
 from siaga.models.folds import fold_of_each
 from siaga.post import Post
-from siaga.schema import Linear, ModelSpec
+from siaga.schema import Linear, ModelSpec, Topics
 
 _POST_COLUMNS = ("id", "text", "image", "language", "event")
 
@@ -47,7 +47,7 @@ class PostClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # s
         names = [str(i) for i in range(len(self.classes_))]
         labelled = [post.with_label(names[i]) for post, i in zip(posts, index, strict=True)]
         kept, held = _hold_out(labelled, self.held_out, self.seed)
-        built = build_model(_checked(self.model), seed=self.seed)
+        built = build_model(_labelled(self.model), seed=self.seed)
         self.classifier_ = CalibratedClassifier(built) if held else built
         self.classifier_.fit(kept, validation=held, classes=names)
         return self
@@ -109,7 +109,15 @@ def _is_missing(value: object) -> bool:
     return value is None or value != value  # noqa: PLR0124 - NaN is the one value that differs from itself.
 
 
-def _checked(model: Mapping[str, Any] | ModelSpec) -> ModelSpec:  # Any: a recipe's values.
+def _labelled(model: Mapping[str, Any] | ModelSpec) -> ModelSpec:  # Any: a recipe's values.
+    spec = checked_model(model)
+    if isinstance(spec, Topics):
+        raise RecipeError("Topics are found without labels. Use siaga.PostTopics, which has fit(X) and transform(X).")
+    return spec
+
+
+def checked_model(model: Mapping[str, Any] | ModelSpec) -> ModelSpec:  # Any: a recipe's values.
+    """Return the spec of a model's table. Raises RecipeError for what no recipe could hold."""
     try:
         spec: ModelSpec = TypeAdapter(ModelSpec).validate_python(model)
     except ValueError as error:

@@ -54,9 +54,7 @@ def variants_of(name: str | Path) -> list[str]:
 
 def check_recipe(table: Table, *, where: str) -> Recipe:
     """Return the recipe that a table describes, or raise RecipeError with all of its faults, one a line."""
-    split = table.get("split")
-    if isinstance(split, dict):
-        table = {**table, "split": {"kind": Recipe.model_fields["split"].default.kind, **split}}
+    table = _with_usual_kinds(table)
     recipe, faults = _validated(table)
     if recipe is not None:
         faults = _faults_of_search(recipe, table)
@@ -64,6 +62,15 @@ def check_recipe(table: Table, *, where: str) -> Recipe:
         count = f"{len(faults)} faults" if len(faults) > 1 else "1 fault"
         raise RecipeError(f"{where} has {count}:\n" + "\n".join(f"  - {fault}" for fault in faults))
     return recipe
+
+
+def _with_usual_kinds(table: Table) -> Table:
+    """Return the table with the kinds of `split` and `evaluation` where they are not set; topics are told as such."""
+    evaluation = "topics" if _kind_of_model(table) == "topics" else "classification"
+    usual = {"split": Recipe.model_fields["split"].default.kind, "evaluation": evaluation}
+    told = {name: table.get(name, {}) for name in usual if name in table or name == "evaluation"}
+    filled = {name: {"kind": usual[name], **part} for name, part in told.items() if isinstance(part, dict)}
+    return {**table, **filled}
 
 
 def with_settings(recipe: Recipe, settings: Mapping[str, object], *, where: str) -> Recipe:
@@ -143,7 +150,7 @@ def _anchor(table: Table, folder: Path) -> None:
         source = part.get("source")
         if isinstance(source, dict):
             source.update({key: str(folder / source[key]) for key in _PATHS if isinstance(source.get(key), str)})
-        for name, stands in (("weights", Path.is_dir), ("words", Path.is_file)):
+        for name, stands in (("weights", Path.is_dir), ("words", Path.is_file), ("start", Path.is_dir)):
             if isinstance(part.get(name), str) and stands(folder / part[name]):
                 part[name] = str((folder / part[name]).resolve())
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from siaga.errors import DataError
-from siaga.evaluation.report import Report
+from siaga.evaluation.reports import AnyReport
 from siaga.extras import require
 from siaga.files import make_folder
 from siaga.models.classifier import Event, Hear
@@ -72,7 +72,7 @@ class Tracking:
             told = {f"{fit}/{name}": value for name in FIGURES if isinstance(value := event.get(name), int | float)}
             self._each(lambda tracker: tracker.write(told, step=int(str(event["epoch"]))))
 
-    def finish(self, report: Report) -> None:
+    def finish(self, report: AnyReport) -> None:
         """Write the report's metrics, measured on the test posts: `test/accuracy`."""
         values = {f"test/{name}": row["value"] for name, row in report.metrics.items()}
         known = {name: value for name, value in values.items() if value is not None}

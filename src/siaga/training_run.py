@@ -1,15 +1,10 @@
-"""One training run while it goes on: posts in splits, a fitted and measured classifier, a folder that is filled."""
+"""One training run: posts in splits, a fitted and measured classifier, a folder that is filled."""
 
-import json
-import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from pathlib import Path
-from typing import TypeVar
 
 from siaga.bundle import CHUNK, Bundle, build_classifier, load_bundle, save_bundle, seal_bundle
 from siaga.dataset import Dataset, build_dataset, gather
-from siaga.environment import environment
 from siaga.errors import RecipeError, did_you_mean
 from siaga.evaluation.insight import map_of_alternative, with_insight
 from siaga.evaluation.maps import Map
@@ -20,18 +15,17 @@ from siaga.evaluation.report import Report, evaluate
 from siaga.extras import require
 from siaga.features.fields import HASHTAGS
 from siaga.features.weights import find_weights
-from siaga.files import write_text
 from siaga.models.baselines import baseline_answers
 from siaga.models.classifier import Classifier, Hear, Progress, silent
 from siaga.post import Post, Prediction
 from siaga.quarantine import Quarantine
-from siaga.recipe import tables_in, to_table, to_toml
+from siaga.recipe import tables_in, to_table
 from siaga.run_folder import check_same_data
+from siaga.run_record import Record
 from siaga.schema import GroupedSplit, Recipe
 from siaga.sources import read_source
 
 _BOOSTING = ("xgboost", "catboost")  # What a model names as its library calls itself.
-T = TypeVar("T")
 
 
 def prepare(recipe: Recipe, *, quarantine: Quarantine) -> Dataset:
@@ -40,6 +34,7 @@ def prepare(recipe: Recipe, *, quarantine: Quarantine) -> Dataset:
     Raises DataError for what cannot be trained on, and RecipeError where the recipe names a class or a field that is
     not there.
     """
+    check_labelled(recipe)
     pool = gather(read_source(recipe.source, quarantine=quarantine), quarantine)
     dataset = build_dataset(
         pool, split=recipe.split, selection=recipe.selection, classes=recipe.classes, seed=recipe.seed
@@ -48,6 +43,11 @@ def prepare(recipe: Recipe, *, quarantine: Quarantine) -> Dataset:
     _check_fields(recipe, dataset)
     _superclasses(recipe, dataset)
     return dataset
+
+
+def check_labelled(recipe: Recipe) -> None:
+    """Raise RecipeError for a recipe of topics, which no labels can measure."""
+    _ = recipe.classification
 
 
 def check_at_hand(recipe: Recipe, *, fetch: bool) -> None:
@@ -66,45 +66,38 @@ def check_at_hand(recipe: Recipe, *, fetch: bool) -> None:
 
 @dataclass
 class Run:
-    """The folder that is filled, and what was heard so far."""
+    """The posts of a recipe in splits, fitted and measured, into the folder of the record."""
 
-    recipe: Recipe
-    folder: Path
-    progress: Progress
-    quarantine: Quarantine
-    events: list[Mapping[str, object]] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
+    record: Record
     maps: list[Map] = field(default_factory=list)
 
     def finish(self) -> Report:
         """Read, fit, measure and write everything; return the report."""
-        check_at_hand(self.recipe, fetch=True)
-        dataset = self._timed("prepare", lambda: prepare(self.recipe, quarantine=self.quarantine))
-        if self.progress.checkpoints is not None:
-            check_same_data(self.progress.checkpoints, dataset.facts["hash"])
-        self._hear({"step": "split", **{name: len(posts) for name, posts in dataset.splits().items()}})
-        bundle = self._timed("fit", lambda: self._fit(dataset))
-        predictions = self._timed("predict", lambda: predict(bundle, dataset.test, self._hear))
-        alternatives = (
-            self._timed("alternatives", lambda: self._alternatives(dataset)) if self.recipe.alternatives else {}
-        )
-        baselines = self._timed("baselines", lambda: _baselines(dataset, self.recipe))
-        return self._timed("evaluate", lambda: self._measure(bundle, dataset, predictions, (baselines, alternatives)))
+        record, recipe = self.record, self.record.recipe
+        check_at_hand(recipe, fetch=True)
+        dataset = record.timed("prepare", lambda: prepare(recipe, quarantine=record.quarantine))
+        if record.progress.checkpoints is not None:
+            check_same_data(record.progress.checkpoints, dataset.facts["hash"])
+        record.hear({"step": "split", **{name: len(posts) for name, posts in dataset.splits().items()}})
+        bundle = record.timed("fit", lambda: self._fit(dataset))
+        predictions = record.timed("predict", lambda: predict(bundle, dataset.test, record.hear))
+        alternatives = record.timed("alternatives", lambda: self._alternatives(dataset)) if recipe.alternatives else {}
+        baselines = record.timed("baselines", lambda: _baselines(dataset, recipe))
+        return record.timed("evaluate", lambda: self._measure(bundle, dataset, predictions, (baselines, alternatives)))
 
     def _fit(self, dataset: Dataset) -> Bundle:
         """Fit, save, and return the bundle as it loads from disk, so that what is measured is what is shipped."""
-        classifier = self._fitted(self.recipe, dataset, replace(self.progress, hear=self._hear))
-        folder = self.folder / "bundle"
-        save_bundle(Bundle(self.recipe, classifier), folder)
+        classifier = self._fitted(self.record.recipe, dataset, self.record.heard)
+        folder = self.record.folder / "bundle"
+        save_bundle(Bundle(self.record.recipe, classifier), folder)
         return load_bundle(folder)
 
     def _alternatives(self, dataset: Dataset) -> dict[str, list[Prediction]]:
         """Return what each alternative, fitted on the same posts, answers on the test posts."""
         answers = {}
-        for name, spec in self.recipe.alternatives.items():
-            recipe = self.recipe.model_copy(update={"model": spec})
-            heard = replace(self.progress, hear=self._hear).within(alternative=name)
-            classifier = self._fitted(recipe, dataset, heard)
+        for name, spec in self.record.recipe.alternatives.items():
+            recipe = self.record.recipe.model_copy(update={"model": spec})
+            classifier = self._fitted(recipe, dataset, self.record.heard.within(alternative=name))
             answers[name] = predict(Bundle(recipe, classifier), dataset.test, silent)
             self.maps += map_of_alternative(name, classifier, dataset.test, answers[name], recipe=recipe)
         return answers
@@ -125,49 +118,22 @@ class Run:
         predictions: Sequence[Prediction],
         others: tuple[Mapping[str, Sequence[Prediction]], Mapping[str, Sequence[Prediction]]],
     ) -> Report:
-        facts = {
-            "data": {**dataset.facts, "quarantine": dict(self.quarantine.counts)},
-            "environment": environment(),
-            "seconds": dict(self.seconds),
-            "events": [event for event in self.events if event["step"] != "pseudo_label"],
-            "recipe_toml": to_toml(self.recipe),
-            "superclasses": _superclasses(self.recipe, dataset),
-        }
-        recipe = with_classes(self.recipe, bundle.classes)
+        record = self.record
+        facts = {**record.facts(dataset.facts), "superclasses": _superclasses(record.recipe, dataset)}
+        recipe = with_classes(record.recipe, bundle.classes)
         baselines, alternatives = others
         report = evaluate(
             dataset.test, predictions, recipe=recipe, baselines=baselines, facts=facts, alternatives=alternatives
         )
         report = with_insight(report, bundle.classifier, dataset.test, recipe=recipe)
         report = replace(report, maps=[*report.maps, *self.maps])
-        group = self.recipe.split.column if isinstance(self.recipe.split, GroupedSplit) else None
-        write_predictions(self.folder / "predictions.parquet", dataset.test, predictions, group=group)
-        report.write(self.folder / "report.json")
-        write_page(report, self.folder / "report.html", posts=dataset.test, predictions=predictions)
-        seal_bundle(bundle, self.folder / "bundle", report=report.to_dict())
-        self._write_records()
+        group = recipe.split.column if isinstance(recipe.split, GroupedSplit) else None
+        write_predictions(record.folder / "predictions.parquet", dataset.test, predictions, group=group)
+        report.write(record.folder / "report.json")
+        write_page(report, record.folder / "report.html", posts=dataset.test, predictions=predictions)
+        seal_bundle(bundle, record.folder / "bundle", report=report.to_dict())
+        record.write()
         return report
-
-    def _write_records(self) -> None:
-        write_text(self.folder / "recipe.toml", to_toml(self.recipe))
-        pseudo = [event for event in self.events if event["step"] == "pseudo_label"]
-        others = [event for event in self.events if event["step"] not in ("pseudo_label", "augmented")]
-        _write_lines(self.folder / "metrics.jsonl", others)
-        if pseudo:
-            _write_lines(self.folder / "pseudo_labels.jsonl", pseudo)
-        self.quarantine.write(self.folder / "quarantine.jsonl")
-
-    def _hear(self, event: Mapping[str, object]) -> None:
-        if event["step"] != "batch":
-            self.events.append(event)
-        self.progress(event)
-
-    def _timed(self, step: str, work: Callable[[], T]) -> T:
-        started = time.perf_counter()
-        self._hear({"step": "start", "what": step})
-        result = work()
-        self.seconds[step] = time.perf_counter() - started
-        return result
 
 
 def predict(bundle: Bundle, posts: Sequence[Post], progress: Hear) -> list[Prediction]:
@@ -215,7 +181,7 @@ def _check_fields(recipe: Recipe, dataset: Dataset) -> None:
 
 def _superclasses(recipe: Recipe, dataset: Dataset) -> dict[str, str]:
     """Return the superclass of each class, if the recipe names them; raises DataError where the posts do not."""
-    field = recipe.evaluation.superclass
+    field = recipe.classification.superclass
     return superclasses_of([*dataset.train, *dataset.validation, *dataset.test], field) if field else {}
 
 
@@ -227,7 +193,3 @@ def _baselines(dataset: Dataset, recipe: Recipe) -> dict[str, list[Prediction]]:
         name: [plain_prediction(post, row, classes) for post, row in zip(dataset.test, rows.tolist(), strict=True)]
         for name, rows in answers.items()
     }
-
-
-def _write_lines(path: Path, events: Iterable[Mapping[str, object]]) -> None:
-    write_text(path, "".join(json.dumps(event, ensure_ascii=True) + "\n" for event in events))

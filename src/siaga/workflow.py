@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import assert_never
 
 from siaga.bundle import Bundle
 from siaga.dataset import list_events
@@ -16,13 +17,16 @@ from siaga.errors import DataError, SiagaError, did_you_mean
 from siaga.evaluation.insight import with_insight
 from siaga.evaluation.page import write_page
 from siaga.evaluation.predictions import write_predictions
-from siaga.evaluation.report import Report, evaluate
+from siaga.evaluation.report import evaluate
+from siaga.evaluation.reports import AnyReport, read_any_report
+from siaga.evaluation.topics.report import TopicReport
 from siaga.models.classifier import Hear, Progress, silent
 from siaga.post import Post, Prediction
 from siaga.quarantine import Quarantine
 from siaga.recipe import to_toml
 from siaga.run_folder import check_no_run, check_run, fill_run, folder_name, is_whole, keep_checkpoints
-from siaga.schema import EventSplit, Recipe
+from siaga.run_record import Record
+from siaga.schema import Classification, EventSplit, Recipe, TopicQuality
 from siaga.sources import read_source
 from siaga.training_run import Run, plain_prediction, predict, with_classes
 
@@ -44,7 +48,7 @@ def train(
     overwrite: bool = False,
     restart: Restart = Restart(),
     progress: Hear = silent,
-) -> Report:
+) -> AnyReport:
     """Train, evaluate on the test split, and fill the run folder `out`; return the report.
 
     `out` appears when everything in it is complete: `recipe.toml`, `bundle/`, `report.json`, `report.html`,
@@ -55,18 +59,18 @@ def train(
     out, quarantine, toml = Path(out), Quarantine(), to_toml(recipe)
     if restart.resume and is_whole(out, toml, overwrite=overwrite):
         log.warning("%s is complete already; nothing was trained.", out)
-        return Report.read(out / "report.json")
+        return read_any_report(out / "report.json")
     try:
         check_run(out, overwrite=overwrite)
         if not is_first():
             with tempfile.TemporaryDirectory() as aside:
-                return Run(recipe, Path(aside), silent, quarantine).finish()
+                return _finished(Record(recipe, Path(aside), Progress(silent), quarantine))
         with (
             keep_checkpoints(out, toml, resume=restart.resume) as checkpoints,
             fill_run(out, overwrite=overwrite) as folder,
         ):
             heard = Progress(progress, checkpoints=checkpoints, every_s=restart.every_s)
-            report = Run(recipe, folder, heard, quarantine).finish()
+            report = _finished(Record(recipe, folder, heard, quarantine))
     except SiagaError:
         for reason, count in quarantine.counts.most_common(5):
             log.warning("Before that, %d rows were set aside or kept in part: %s", count, reason)
@@ -74,6 +78,18 @@ def train(
     if quarantine:
         log.warning("%d rows were set aside or kept in part. See %s.", len(quarantine), out / "quarantine.jsonl")
     return report
+
+
+def _finished(record: Record) -> AnyReport:
+    match record.recipe.evaluation:
+        case Classification():
+            return Run(record).finish()
+        case TopicQuality():
+            from siaga.topic_run import TopicRun
+
+            return TopicRun(record).finish()
+        case _:
+            assert_never(record.recipe.evaluation)
 
 
 def is_first() -> bool:
@@ -88,7 +104,7 @@ def train_by_event(
     overwrite: bool = False,
     restart: Restart = Restart(),
     progress: Hear = silent,
-) -> dict[str, Report]:
+) -> dict[str, AnyReport]:
     """Leave one event out, each in turn: one run folder an event under `out`; return the reports by event."""
     if not isinstance(recipe.split, EventSplit):
         raise DataError(f"The recipe's split is {recipe.split.kind!r}. Set split.kind=event to leave events out.")
@@ -107,7 +123,7 @@ def train_by_event(
 class Evaluation:
     """A bundle measured on labelled posts: the report, and what it was made from."""
 
-    report: Report
+    report: AnyReport
     posts: list[Post]
     predictions: list[Prediction]
 
@@ -116,14 +132,24 @@ class Evaluation:
         check_no_run(out)
         write_predictions(out / "predictions.parquet", self.posts, self.predictions)
         self.report.write(out / "report.json")
-        write_page(self.report, out / "report.html", posts=self.posts, predictions=self.predictions)
+        if isinstance(self.report, TopicReport):
+            from siaga.evaluation.topics.page import write_topics_page
+
+            write_topics_page(self.report, out / "report.html")
+        else:
+            write_page(self.report, out / "report.html", posts=self.posts, predictions=self.predictions)
 
 
 def evaluate_bundle(bundle: Bundle, posts: Iterable[Post], *, progress: Hear = silent) -> Evaluation:
     """Measure a bundle on labelled posts that it was not trained on; posts without a label are left out.
 
-    The baseline is the largest class of these very posts, which is as good as answering one class can be.
+    The baseline is the largest class of these very posts, which is as good as answering one class can be. Topics are
+    measured on all posts, labelled or not.
     """
+    if isinstance(bundle.recipe.evaluation, TopicQuality):
+        from siaga.topic_run import measure_bundle
+
+        return Evaluation(*measure_bundle(bundle, posts))
     started = time.perf_counter()
     labelled = [post for post in posts if post.label is not None]
     _check_labels(labelled, bundle.classes)

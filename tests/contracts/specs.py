@@ -17,7 +17,9 @@ from siaga.schema import (
     Recurrent,
     Residual,
     SelfTraining,
+    Topics,
     Training,
+    Words,
 )
 
 TEXT = Linear(min_posts=1)
@@ -46,6 +48,7 @@ def specs(text_weights: Path, image_weights: Path, pair_weights: Path) -> dict[s
         "linear_xgboost": Linear(min_posts=1, head="xgboost", characters=False),
         "linear_catboost": Linear(min_posts=1, head="catboost", characters=False),
         "lexicon": Lexicon(words=str(Path(__file__).parent / "floods.txt"), languages=()),
+        "topics": Topics(topics=2, words=Words(min_posts=1, stop_words=("id",)), iterations=20),
         "convnet": IMAGE,
         "convnet_plain": Convnet(image_size=16, grey=True, net=Plain(blocks=BLOCKS, dense=(8,)), training=BRIEF),
         "convnet_ordinal": Convnet(image_size=8, net=Plain(dense=(8,)), ordinal=True, training=BRIEF),
@@ -123,5 +126,5 @@ def _joint(members: dict[str, ModelSpec], **choices: object) -> Fusion:
 NAMES = tuple(specs(Path(), Path(), Path()))
 KINDS = {
     kind.model_fields["kind"].default
-    for kind in (Linear, Lexicon, Encoder, Recurrent, Convnet, Fusion, SelfTraining, Consistency)
+    for kind in (Linear, Lexicon, Topics, Encoder, Recurrent, Convnet, Fusion, SelfTraining, Consistency)
 }

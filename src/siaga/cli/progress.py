@@ -13,7 +13,7 @@ from siaga.models.classifier import Event, Hear
 T = TypeVar("T")
 _EVERY_S = 0.2
 _LOG_EVERY_S = 10.0
-_PASSING = ("batch", "embed", "predict", "fit", "calibrate", "candidate")
+_PASSING = ("batch", "embed", "predict", "fit", "calibrate", "candidate", "sweep")
 _OF_FOLDS = ("epoch", "batch", "embed", "cross-fit")
 _SILENT = ("pseudo_label", "augmented")
 

@@ -23,17 +23,13 @@ def sentence(event: Event) -> str:
             return _STEPS.get(str(event["what"]), str(event["what"]))
         case "split" | "candidate":
             return _of_posts(event)
+        case "sweep" | "vocabulary" | "choice":
+            return _of_topics(event)
         case "cross-fit":
             inside = "".join(f"[{_SCOPES[key]}{event[key]}] " for key in ("round", "member") if key in event)
             return f"{inside}cross-fitting: fold {event['fold']} of {event['of']}"
         case "round":
-            verdict = "kept" if event["kept"] else "rolled back" if event["added"] else "not taken"
-            where = where.replace(f"[round {event['round']}] ", "")
-            if "method" in event:
-                return f"{where}{event['method']}: {event['added']} unlabelled posts, {verdict} ({event['reason']})"
-            return where + (
-                f"self-training round {event['round']}: {event['added']} pseudo-labels, {verdict} ({event['reason']})"
-            )
+            return where.replace(f"[round {event['round']}] ", "") + _of_a_round(event)
         case _:
             return where + _of_a_fit(event)
 
@@ -43,6 +39,25 @@ def _of_posts(event: Event) -> str:
         return ", ".join(f"{count:,} {name}" for name, count in event.items() if name != "step")
     fits = f"{_counted(event)} fits, {duration(_number(event, 'left_s') or 0.0)} left"
     return f"{event['candidate']}: fold {event['of_fold']} of {event['folds']}; {fits}"
+
+
+def _of_a_round(event: Event) -> str:
+    verdict = "kept" if event["kept"] else "rolled back" if event["added"] else "not taken"
+    if "method" in event:
+        return f"{event['method']}: {event['added']} unlabelled posts, {verdict} ({event['reason']})"
+    return f"self-training round {event['round']}: {event['added']} pseudo-labels, {verdict} ({event['reason']})"
+
+
+def _of_topics(event: Event) -> str:
+    match event["step"]:
+        case "vocabulary":
+            return f"learning from {event['posts']:,} posts with {event['words']:,} different words"
+        case "choice":
+            figures = f"perplexity {_short(event['perplexity'])}, NPMI {_short(event['npmi'])}"
+            return f"{event['topics']} topics: {figures} on validation posts"
+        case _:
+            sought = f"{event['topics']} topics: " if "topics" in event else ""
+            return f"{sought}sweep {_counted(event)}, log-likelihood of a word {_short(event['log_likelihood'])}"
 
 
 def _of_a_fit(event: Event) -> str:

@@ -13,6 +13,7 @@ from siaga.evaluation.outcomes import Outcomes, probability_rows, superclass_ind
 from siaga.evaluation.pairing import differences, verdict
 from siaga.evaluation.predictions import PredictionTable, read_predictions
 from siaga.evaluation.report import Report
+from siaga.evaluation.reports import is_of_topics
 
 
 @dataclass(frozen=True)
@@ -128,6 +129,9 @@ class _Scale:
 def _scale(run: Path, classes: Sequence[str]) -> _Scale:
     if not (run / "report.json").is_file():
         return _Scale(len(classes) - 1, ordered=False, superclasses={})
+    if is_of_topics(run / "report.json"):
+        what = f"{run} holds topics, whose answers are neither right nor wrong, so no test can pair them"
+        raise DataError(f"{what}. See the figures with their intervals in {run / 'report.html'}.")
     report = Report.read(run / "report.json")
     positive = classes.index(report.positive) if report.positive in classes else len(classes) - 1
     return _Scale(positive, ordered="mae" in report.metrics, superclasses=report.superclasses)

@@ -21,7 +21,7 @@ def with_insight(report: Report, classifier: Classifier, posts: Sequence[Post], 
     by_id = {post.id: post for post in posts}
     explanations = {
         loss["id"]: asdict(explain(classifier, by_id[loss["id"]], label=loss["predicted"], words=WORDS, grid=GRID))
-        for loss in report.top_losses[: recipe.evaluation.explanations]
+        for loss in report.top_losses[: recipe.classification.explanations]
     }
     return replace(report, explanations=explanations, maps=_maps(classifier.features, posts, recipe))
 
@@ -44,5 +44,5 @@ def map_of_alternative(
 def _maps(
     features: Callable[[Sequence[Post]], dict[str, Features]], posts: Sequence[Post], recipe: Recipe
 ) -> list[Map]:
-    drawn = posts_to_map(posts, most=recipe.evaluation.map_posts, seed=recipe.seed)
+    drawn = posts_to_map(posts, most=recipe.classification.map_posts, seed=recipe.seed)
     return map_features(features(drawn) if drawn else {}, ids=[post.id for post in drawn], seed=recipe.seed)

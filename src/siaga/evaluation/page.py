@@ -70,9 +70,9 @@ def render_page(report: Report, *, posts: Sequence[Post], predictions: Sequence[
         maps=feature_maps(report, posts=posts, predictions=predictions),
         fits=_fits(report),
         examples=example_cards(report, posts, predictions),
-        splits=split_rows(report),
-        other_data=other_data(report),
-        seconds=seconds(report),
+        splits=split_rows(report.data),
+        other_data=other_data(report.data),
+        seconds=seconds(report.seconds),
         number=number,
         interval=interval,
     )

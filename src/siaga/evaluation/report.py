@@ -1,14 +1,10 @@
 """Report: the measured quality of a classifier on posts it never saw, and `evaluate`, which measures it."""
 
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, assert_never
+from typing import Any
 
-import numpy as np
-
-from siaga.errors import DataError
 from siaga.evaluation import analysis
 from siaga.evaluation.cleaned import cleaned_texts
 from siaga.evaluation.fits import heard_of_fits
@@ -25,9 +21,9 @@ from siaga.evaluation.outcomes import (
     superclasses_of,
 )
 from siaga.evaluation.pairing import Measured, differences
-from siaga.files import write_text
+from siaga.evaluation.written import as_json, read_report, write_report
 from siaga.post import Post, Prediction
-from siaga.schema import Classification, Recipe
+from siaga.schema import Recipe
 
 Table = dict[str, Any]  # Any: the value of a JSON object.
 SLICES = ("language", "event")
@@ -85,24 +81,12 @@ class Report:
 
     def write(self, path: Path) -> None:
         """Write the report as JSON, whole or not at all."""
-        write_text(path, json.dumps(self.to_dict(), indent=1, allow_nan=False) + "\n")
+        write_report(self, path)
 
     @classmethod
     def read(cls, path: Path) -> "Report":
         """Read what `write` wrote. Raises DataError when there is no report, or it is another kind of file."""
-        try:
-            content = json.loads(path.read_bytes())
-        except FileNotFoundError:
-            raise DataError(f"There is no report at {path}. Give the folder of a finished run.") from None
-        except ValueError as error:
-            raise DataError(f"{path} is not a report: {error}. Train or evaluate again.") from None
-        known = {each.name for each in fields(cls)}
-        if not isinstance(content, dict) or not {"recipe", "metrics"} <= set(content) <= known:
-            raise DataError(f"{path} is not a report of this version. Train or evaluate again.")
-        try:
-            return cls(**content)
-        except TypeError as error:
-            raise DataError(f"{path} is not a whole report: {error}. Train or evaluate again.") from None
+        return read_report(cls, path, needed=frozenset({"recipe", "metrics"}))
 
 
 def evaluate(  # noqa: PLR0913 - the subject, and what it is compared with.
@@ -120,18 +104,14 @@ def evaluate(  # noqa: PLR0913 - the subject, and what it is compared with.
     each optional: `data` (with its `quarantine`), `environment`, `seconds` (in all, or by step), `events` (what
     `Progress` heard), `recipe_toml`, and `superclasses` by class, which other posts showed. Raises DataError for no
     posts, a missing label, one that the classifier does not know, or superclasses that are missing or contradict each
-    other.
+    other, and RecipeError where the recipe measures topics.
     """
-    match recipe.evaluation:
-        case Classification():
-            order = sorted(range(len(posts)), key=lambda i: posts[i].id)
-            others = {**baselines, **(alternatives or {})}
-            ordered = {name: [answers[i] for i in order] for name, answers in others.items()}
-            posts, predictions = [posts[i] for i in order], [predictions[i] for i in order]
-            report = _classification(posts, predictions, recipe, ordered, facts)
-            return _apart(report, list(alternatives or ()))
-        case _:
-            assert_never(recipe.evaluation)
+    order = sorted(range(len(posts)), key=lambda i: posts[i].id)
+    others = {**baselines, **(alternatives or {})}
+    ordered = {name: [answers[i] for i in order] for name, answers in others.items()}
+    posts, predictions = [posts[i] for i in order], [predictions[i] for i in order]
+    report = _classification(posts, predictions, recipe, ordered, facts)
+    return _apart(report, list(alternatives or ()))
 
 
 def _classification(
@@ -148,7 +128,7 @@ def _classification(
         name: outcomes(posts, answers, recipe=same, superclasses=superclasses) for name, answers in baselines.items()
     }
     members = _members(found, predictions, recipe)
-    settings = {"resamples": recipe.evaluation.resamples, "seed": recipe.seed}
+    settings = {"resamples": recipe.classification.resamples, "seed": recipe.seed}
     drawn = replicates(found, **settings)
     rivals = {name: (each, replicates(each, **settings)) for name, each in {**others, **members}.items()}
     slices = {column: analysis.by_column(posts, column) for column in SLICES}
@@ -166,7 +146,7 @@ def _classification(
         versus={name: differences((found, drawn), rival) for name, rival in rivals.items()},
         slices={column: _sliced((found, drawn), rows, settings) for column, rows in slices.items() if rows},
         superclasses=superclasses,
-        resamples=recipe.evaluation.resamples,
+        resamples=recipe.classification.resamples,
         groups=group_column(recipe),
         **_of_posts(found, posts, recipe),
         **_of_classes(found, drawn, recipe),
@@ -206,14 +186,14 @@ def _of_classes(found: Outcomes, drawn: Mapping[str, Values], recipe: Recipe) ->
 
 def _of_posts(found: Outcomes, posts: Sequence[Post], recipe: Recipe) -> Table:
     return {
-        "top_losses": analysis.top_losses(found, posts, recipe.evaluation.top_losses),
-        "examples": analysis.examples(found, posts, recipe.evaluation.examples, seed=recipe.seed),
+        "top_losses": analysis.top_losses(found, posts, recipe.classification.top_losses),
+        "examples": analysis.examples(found, posts, recipe.classification.examples, seed=recipe.seed),
         "cleaned": cleaned_texts(posts, recipe),
     }
 
 
 def _of_facts(facts: Mapping[str, object]) -> Table:
-    plain: Table = _plain(dict(facts))
+    plain: Table = as_json(dict(facts))
     events = [event for event in plain.get("events", ()) if isinstance(event, dict)]
     return {
         "data": {**(plain.get("data") or {}), **({"quarantine": lost} if (lost := plain.get("quarantine")) else {})},
@@ -247,29 +227,12 @@ def _sliced(whole: Measured, rows: Mapping[str, Indices], settings: Mapping[str,
 
 
 def _superclasses(posts: Sequence[Post], recipe: Recipe, facts: Mapping[str, object]) -> dict[str, str]:
-    if recipe.evaluation.superclass is None:
+    if recipe.classification.superclass is None:
         return {}
     known = facts.get("superclasses")
-    return superclasses_of(posts, recipe.evaluation.superclass, known=known if isinstance(known, Mapping) else None)
+    return superclasses_of(posts, recipe.classification.superclass, known=known if isinstance(known, Mapping) else None)
 
 
 def _as(recipe: Recipe, found: Outcomes) -> Recipe:
     """Return the recipe with the classes that were found, so that baselines get the same columns."""
     return recipe.model_copy(update={"classes": tuple(found.classes)})
-
-
-def _plain(value: object) -> Any:  # Any: whatever JSON can hold.
-    """Return a value as JSON holds it: NumPy scalars unboxed, tuples as lists, NaN as None, all else as text."""
-    match value:
-        case None | bool() | int() | str():
-            return value
-        case float():
-            return float(value) if np.isfinite(value) else None
-        case np.generic():
-            return _plain(value.item())
-        case Mapping():
-            return {str(key): _plain(each) for key, each in value.items()}
-        case list() | tuple():
-            return [_plain(each) for each in value]
-        case _:
-            return str(value)

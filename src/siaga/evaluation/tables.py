@@ -117,9 +117,9 @@ def confusion_grid(report: Report, cells: Sequence[Table]) -> list[Table]:
     return rows
 
 
-def split_rows(report: Report) -> tuple[list[str], list[list[str]]]:
-    """Return the names of the splits, and a line of counts for each thing that was counted in them."""
-    splits = report.data.get("splits")
+def split_rows(data: Mapping[str, Any]) -> tuple[list[str], list[list[str]]]:  # Any: a value of report.json.
+    """Return the names of the splits of a report's data, and a line for each thing that was counted in them."""
+    splits = data.get("splits")
     if not isinstance(splits, dict):
         return [], []
     flat = {name: _flat(found) for name, found in splits.items()}
@@ -139,22 +139,22 @@ def _shown_name(name: str, report: Report) -> str:
     return f"{name} (alternative)" if name in report.alternatives else name
 
 
-def other_data(report: Report) -> str:
+def other_data(data: Mapping[str, Any]) -> str:  # Any: a value of report.json.
     """Return what the page has no table for, as JSON to read."""
-    rest = {name: value for name, value in report.data.items() if name not in SHOWN_DATA}
+    rest = {name: value for name, value in data.items() if name not in SHOWN_DATA}
     return json.dumps(rest, indent=1, ensure_ascii=False) if rest else ""
 
 
-def seconds(report: Report) -> str:
+def seconds(taken: float | Mapping[str, float] | None) -> str:
     """Return how long the run took, in all and by step where the steps are known."""
-    match report.seconds:
+    match taken:
         case None:
             return ""
-        case dict():
-            steps = ", ".join(f"{name} {value:,.1f}" for name, value in report.seconds.items())
-            return f"{sum(report.seconds.values()):,.1f} ({steps})"
+        case Mapping():
+            steps = ", ".join(f"{name} {value:,.1f}" for name, value in taken.items())
+            return f"{sum(taken.values()):,.1f} ({steps})"
         case _:
-            return f"{report.seconds:,.1f}"
+            return f"{taken:,.1f}"
 
 
 def number(value: float | None, *, sign: bool = False) -> str:

@@ -95,7 +95,7 @@ def select(
         contenders += _baselines(recipe, kept, contest, ready)
         trials, best = _searched(recipe, options, contest, ready) if options.trials else ([], [])
     contenders += [*best, contest.majority()]
-    draws = max(recipe.evaluation.resamples, DRAWS_PER_CANDIDATE * len(contenders))
+    draws = max(recipe.classification.resamples, DRAWS_PER_CANDIDATE * len(contenders))
     return Standings(
         recipe=recipe.name,
         seed=recipe.seed,

@@ -36,7 +36,7 @@ class Contest:
     def __post_init__(self) -> None:
         posts, classes = self.folds.posts, self.folds.classes
         positive = classes.index(self.recipe.positive) if self.recipe.positive else len(classes) - 1
-        superclass = self.recipe.evaluation.superclass
+        superclass = self.recipe.classification.superclass
         nothing = np.zeros((len(posts), len(classes)))
         self._asked = Outcomes(
             classes,

@@ -13,7 +13,18 @@ from scipy.sparse import csr_matrix
 from siaga.errors import BundleError, DataError
 from siaga.files import write_text
 from siaga.post import Modality, Post
-from siaga.schema import Consistency, Convnet, Encoder, Fusion, Lexicon, Linear, ModelSpec, Recurrent, SelfTraining
+from siaga.schema import (
+    Consistency,
+    Convnet,
+    Encoder,
+    Fusion,
+    Lexicon,
+    Linear,
+    ModelSpec,
+    Recurrent,
+    SelfTraining,
+    Topics,
+)
 
 Probabilities = NDArray[np.float64]
 Event = Mapping[str, object]
@@ -142,7 +153,7 @@ def without(classifier: Classifier, member: str) -> Classifier:
     return classifier.without(member)
 
 
-def build_model(spec: ModelSpec, *, seed: int = 0) -> Classifier:  # noqa: PLR0911 - a return for each kind.
+def build_model(spec: ModelSpec, *, seed: int = 0) -> Classifier:  # noqa: C901, PLR0911 - a return for each kind.
     """Return an unfitted classifier for `spec`; its library is imported here, not before."""
     match spec:
         case Linear():
@@ -181,6 +192,10 @@ def build_model(spec: ModelSpec, *, seed: int = 0) -> Classifier:  # noqa: PLR09
             from siaga.models.lexicon import LexiconClassifier
 
             return LexiconClassifier(spec, seed=seed)
+        case Topics():
+            from siaga.models.topics.classifier import TopicsClassifier
+
+            return TopicsClassifier(spec, seed=seed)
         case _:
             assert_never(spec)
 

@@ -26,7 +26,18 @@ from siaga.models.folds import fold_of_each, left_out
 from siaga.models.fusion import union_of
 from siaga.models.heads import Head, Labelled, LogisticHead, has_head
 from siaga.post import Modality, Post
-from siaga.schema import Consistency, Convnet, Encoder, Fusion, Lexicon, Linear, ModelSpec, Recurrent, SelfTraining
+from siaga.schema import (
+    Consistency,
+    Convnet,
+    Encoder,
+    Fusion,
+    Lexicon,
+    Linear,
+    ModelSpec,
+    Recurrent,
+    SelfTraining,
+    Topics,
+)
 from siaga.schema.nets import SOLVED
 
 log = logging.getLogger(__name__)
@@ -207,7 +218,7 @@ class FeatureFusionClassifier:
 def learns_features(spec: ModelSpec) -> bool:
     """Whether a classifier's features, and not only its head, are learned from the labels of its training posts."""
     match spec:
-        case Linear() | Lexicon() | Encoder(frozen=True):
+        case Linear() | Lexicon() | Topics() | Encoder(frozen=True):
             return False
         case Convnet() | Encoder() | Recurrent() | Fusion(level="joint"):
             return True

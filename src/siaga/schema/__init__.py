@@ -5,8 +5,9 @@
 
 from pydantic import Field, model_validator
 
+from siaga.errors import RecipeError
 from siaga.schema.base import Class, Name, Seed, Spec
-from siaga.schema.evaluation import Classification, Decision
+from siaga.schema.evaluation import Classification, Decision, EvaluationSpec, TopicQuality
 from siaga.schema.fusions import FeatureFusion, JointFusion
 from siaga.schema.models import Consistency, Fusion, ModelSpec, SelfTraining, members_of
 from siaga.schema.nets import Block, Convnet, Encoder, Plain, Recurrent, Residual
@@ -24,6 +25,7 @@ from siaga.schema.sources import (
 from siaga.schema.splits import EventSplit, GivenSplit, GroupedSplit, RandomSplit, Selection, SplitSpec, TimeSplit
 from siaga.schema.submission import Submission
 from siaga.schema.texts import Cleaning, Lexicon, Linear
+from siaga.schema.topics import Topics, Words
 from siaga.schema.training import Augmentation, Training
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "Convnet",
     "Decision",
     "Encoder",
+    "EvaluationSpec",
     "EventSplit",
     "FeatureFusion",
     "Files",
@@ -64,8 +67,11 @@ __all__ = [
     "SyntheticSource",
     "TableSource",
     "TimeSplit",
+    "TopicQuality",
+    "Topics",
     "Training",
     "TwitterSource",
+    "Words",
 ]
 
 
@@ -86,9 +92,32 @@ class Recipe(Spec):
         default={}, description="Other classifiers that learn from the same posts and are measured beside the model."
     )
     decision: Decision = Field(default=Decision(), description="How the label is chosen.")
-    evaluation: Classification = Field(default=Classification(), description="What is measured.")
+    evaluation: EvaluationSpec = Field(default=Classification(), description="What is measured.")
     search: Search = Field(default=Search(), description="What may be searched for the best settings.")
     submission: Submission | None = Field(default=None, description="The file of answers that a competition asks for.")
+
+    @property
+    def classification(self) -> Classification:
+        """What is measured of a classifier of labelled posts. Raises RecipeError where topics are measured."""
+        if isinstance(self.evaluation, Classification):
+            return self.evaluation
+        what = f"The recipe {self.name} finds topics, and no label is right or wrong about them"
+        raise RecipeError(f"{what}. Use `siaga train`, `predict` or `stream` with it.")
+
+    @model_validator(mode="after")
+    def _ignores_labels_as_a_whole(self) -> "Recipe":
+        if isinstance(self.model, Topics) != isinstance(self.evaluation, TopicQuality):
+            raise ValueError("topics are measured as topics, and only they. Set model.kind and evaluation.kind alike")
+        named = {
+            "classes": self.classes,
+            "positive": self.positive,
+            "alternatives": self.alternatives,
+            "submission": self.submission,
+            "decision.costs": self.decision.costs,
+        }
+        if isinstance(self.model, Topics) and (set_ := [name for name, value in named.items() if value]):
+            raise ValueError(f"topics are found without labels, so {set_[0]} has no meaning. Remove it")
+        return self
 
     @model_validator(mode="after")
     def _names_known_classes(self) -> "Recipe":

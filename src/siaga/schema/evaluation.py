@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from siaga.schema.base import Positive, Spec
+from siaga.schema.base import Count, Positive, Spec
 
 
 class Decision(Spec):
@@ -36,3 +36,34 @@ class Classification(Spec):
         default=None,
         description="The posts' field that names the superclass of their class: how often is at least that right?",
     )
+
+
+class TopicQuality(Spec):
+    """Metrics of topics on posts that were not learned from, each with a 95 % interval; labels are not needed."""
+
+    kind: Literal["topics"] = "topics"
+    top_words: Annotated[int, Field(ge=2, le=50)] = Field(
+        default=10, description="Words of a topic that its coherence and its stability are measured by."
+    )
+    resamples: Annotated[int, Field(ge=100)] = Field(default=2000, description="Draws of the bootstrap.")
+    seeds: Annotated[int, Field(ge=0, le=20)] = Field(
+        default=2, description="Other seeds to learn with again: how many topics come back? 0: not measured."
+    )
+    seed_posts: Count = Field(
+        default=10_000, description="Posts that those learn from, at most; a random part where there are more."
+    )
+    baselines: tuple[Literal["unigram", "nmf"], ...] = Field(
+        default=("unigram", "nmf"),
+        description="What the topics are compared with: one topic for all, and a factorisation of TF-IDF, learned "
+        "from at most `seed_posts`.",
+    )
+    clear: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
+        default=0.5, description="A word of a post is of a clear topic if one is at least so probable for it."
+    )
+    typical: Annotated[int, Field(ge=0, le=50)] = Field(default=5, description="Most typical posts to show of a topic.")
+    bins: Literal["auto", "hour", "day", "week", "month", "year"] = Field(
+        default="auto", description="Steps of the prevalence over time."
+    )
+
+
+EvaluationSpec = Annotated[Classification | TopicQuality, Field(discriminator="kind")]

@@ -2,13 +2,23 @@
 
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from siaga.schema.base import Count, Name, Positive, Probability, Share, Spec
 from siaga.schema.fusions import FeatureFusion, JointFusion
 from siaga.schema.nets import SOLVED, Convnet, Encoder, Recurrent
 from siaga.schema.texts import Lexicon, Linear
+from siaga.schema.topics import Topics
 from siaga.schema.training import Augmentation
+
+
+def _with_labels(spec: "ModelSpec") -> "ModelSpec":
+    if isinstance(spec, Topics):
+        raise ValueError("topics are no labels, so they can be no part of a classifier of labels. Train them alone")
+    return spec
+
+
+Labelled = Annotated["ModelSpec", AfterValidator(_with_labels)]  # A classifier that learns labels.
 
 
 class Fusion(Spec):
@@ -19,7 +29,7 @@ class Fusion(Spec):
     """
 
     kind: Literal["fusion"] = "fusion"
-    members: dict[Name, "ModelSpec"] = Field(min_length=2, description="Classifiers of any kind, by name.")
+    members: dict[Name, Labelled] = Field(min_length=2, description="Classifiers of any kind, by name.")
     level: Literal["decision", "feature", "joint"] = Field(
         default="decision", description="Where the members meet; joint takes linear, encoder, recurrent and convnet."
     )
@@ -55,8 +65,8 @@ class SelfTraining(Spec):
     """Guarded self-training: confident answers on unlabelled posts join the training posts, round by round."""
 
     kind: Literal["self_training"] = "self_training"
-    model: "ModelSpec" = Field(description="The classifier that teaches itself.")
-    agree_with: "ModelSpec | None" = Field(
+    model: Labelled = Field(description="The classifier that teaches itself.")
+    agree_with: Labelled | None = Field(
         default=None, description="A second classifier (of another modality) whose confident answers join as well."
     )
     threshold: Probability = Field(default=0.95, description="Confidence from which an answer may join.")
@@ -123,7 +133,8 @@ class Consistency(Spec):
 
 
 ModelSpec = Annotated[
-    Linear | Lexicon | Encoder | Recurrent | Convnet | Fusion | SelfTraining | Consistency, Field(discriminator="kind")
+    Linear | Lexicon | Topics | Encoder | Recurrent | Convnet | Fusion | SelfTraining | Consistency,
+    Field(discriminator="kind"),
 ]
 
 Fusion.model_rebuild()

@@ -15,6 +15,7 @@ LooksLike = Literal[
     "disaster-tweets",
     "hateful-memes",
     "stream-sentiment",
+    "news-topics",
 ]
 Form = Literal["auto", "twitter", "twitter-v2", "bluesky", "mastodon", "posts"]
 
@@ -27,7 +28,8 @@ class Columns(Spec):
     image: str | None = Field(default=None, description="The image's path, or its bytes (Parquet).")
     label: str | None = Field(default=None, description="The label; blank is unlabelled.")
     time: str | None = Field(
-        default=None, description="ISO 8601, seconds or milliseconds since 1970, or Twitter's notation."
+        default=None,
+        description="ISO 8601, seconds or milliseconds since 1970, Twitter's notation, or 26-FEB-1987 15:01.",
     )
     event: str | None = Field(default=None, description="The event a post belongs to, such as one flood.")
     language: str | None = Field(default=None, description="Language, for the slices of the report.")
@@ -105,8 +107,9 @@ class SyntheticSource(Spec):
     hundred classes in twenty superclasses (the field `coarse_label`); scenes of five moods, 96 × 96, with the field
     `confidence`. Texts alone: English tweets with the words of disasters, "1" for real ones, with the fields `keyword`
     and `location`; ten minutes of a stream in English, Indonesian, Spanish and Japanese, negative, neutral or positive,
-    with time, language and place. Memes, 96 × 96, are harmful by what text and picture say together. What is not set
-    has the defaults below for floods, and for the others neither flaws nor unlabelled posts.
+    with time, language and place; English news, each article of several of ten topics and labelled by its main one,
+    with time and the fields `title` and `publication`. Memes, 96 × 96, are harmful by what text and picture say
+    together. What is not set has the defaults below for floods, and for the others neither flaws nor unlabelled posts.
     """
 
     kind: Literal["synthetic"] = "synthetic"
@@ -120,12 +123,16 @@ class SyntheticSource(Spec):
     )
     info_share: Probability = Field(default=0.3, description="Share of INFO among floods.")
     missing_text: Share = Field(
-        default=0.05, description="Share of floods, memes or posts of a stream without text; not set: 0 but for floods."
+        default=0.05,
+        description="Share of floods, memes, news or posts of a stream without text; not set: 0 but for floods.",
     )
     missing_image: Share = Field(default=0.1, description="Share of posts without image; not set: 0 but for floods.")
     noise: Share = Field(
         default=0.2,
         description="Share of labels that are wrong; not set: 0. Of floods: of texts, and of pictures, that mislead.",
+    )
+    length: Annotated[int, Field(ge=5, le=100_000)] = Field(
+        default=120, description="Words of a news article, on average."
     )
     seed: Seed = Field(default=7, description="Seed of the posts, apart from the seed of the recipe.")
 

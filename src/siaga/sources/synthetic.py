@@ -13,12 +13,13 @@ from siaga.schema import SyntheticSource
 def make_posts(spec: SyntheticSource) -> dict[str, Iterator[Post]]:
     """Return "posts" and, where asked for, "unlabelled"; each post is made when its turn comes.
 
-    What was said of a post together with its label (its fields, but those of tweets) is missing where the label is.
+    What was said of a post together with its label (its fields, but those of tweets and news) is missing where the
+    label is.
     """
     parts = {"posts": _make(spec, spec.posts, "post", np.random.default_rng([spec.seed, 0]))}
     if spec.unlabelled:
         posts = _make(spec, spec.unlabelled, "unlabelled", np.random.default_rng([spec.seed, 1]))
-        said_without_label = spec.looks_like in ("disaster-tweets", "stream-sentiment")
+        said_without_label = spec.looks_like in ("disaster-tweets", "stream-sentiment", "news-topics")
         parts["unlabelled"] = (
             replace(post, label=None, fields=post.fields if said_without_label else {}) for post in posts
         )
@@ -42,6 +43,8 @@ def _make(spec: SyntheticSource, count: int, name: str, rng: np.random.Generator
             from siaga.sources.memes import make_memes as make
         case "stream-sentiment":
             from siaga.sources.stream import make_stream as make
+        case "news-topics":
+            from siaga.sources.news import make_news as make
         case _:
             assert_never(spec.looks_like)
     return make(spec, count, name, rng)

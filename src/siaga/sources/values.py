@@ -1,6 +1,7 @@
 """One raw value of a table as a value of a post; what cannot be read raises Fault with the reason."""
 
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, date, datetime, time
 from decimal import Decimal
@@ -18,6 +19,7 @@ EVERY_OTHER = "*"
 _MILLISECONDS_FROM = 1e11  # As seconds this is the year 5138; as milliseconds 1973.
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _TWITTER_PARTS = 6
+_DAY_MONTH_YEAR = re.compile(r"(\d\d?)-([A-Za-z]{3})-(\d{4})(?: +(\d\d?)(:\d\d(?::\d\d(?:\.\d{1,6})?)?))?", re.ASCII)
 
 
 class Fault(Exception):
@@ -65,7 +67,8 @@ def as_time(value: Any) -> datetime | None:
     """Return an aware time in UTC.
 
     Read are ISO 8601 (UTC where it names no zone), seconds or milliseconds since 1970, Twitter's
-    `Wed Oct 10 20:19:24 +0000 2018`, and what Parquet knows as a date or a time.
+    `Wed Oct 10 20:19:24 +0000 2018`, day, month and year as in `26-FEB-1987 15:01:01.79` (UTC; the time may be
+    missing), and what Parquet knows as a date or a time.
     """
     if isinstance(value, datetime):
         return _in_utc(value)
@@ -149,6 +152,8 @@ def _in_utc(moment: datetime) -> datetime:
 def _parsed_time(text: str) -> datetime:
     if text[4:5] == "-":
         return datetime.fromisoformat(text)
+    if found := _DAY_MONTH_YEAR.fullmatch(text):
+        return _day_month_year(*found.groups(default=""))
     try:
         number = float(text)
     except ValueError:
@@ -162,3 +167,10 @@ def _parsed_time(text: str) -> datetime:
 def _twitter_time(parts: list[str]) -> datetime:
     _, month, day, clock, zone, year = parts
     return datetime.fromisoformat(f"{year}-{_MONTHS.index(month) + 1:02d}-{day:0>2}T{clock}{zone[:3]}:{zone[3:]}")
+
+
+def _day_month_year(*parts: str) -> datetime:
+    day, month, year, hour, minutes = parts
+    return datetime.fromisoformat(
+        f"{year}-{_MONTHS.index(month.title()) + 1:02d}-{day:0>2}T{hour:0>2}{minutes or ':00'}"
+    )

@@ -1,0 +1,1 @@
+"""Measured quality of topics: intervals, and the page that shows them."""
