@@ -6,6 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 _LIBRARIES = (
     *("numpy", "scikit-learn", "torch", "kornia", "transformers", "model2vec"),
+    *("numba", "tomotopy"),
     *("catboost", "xgboost", "xgboost-cpu"),
 )
 

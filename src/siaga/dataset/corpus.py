@@ -97,8 +97,13 @@ def split_corpus(corpus: Corpus, split: SplitSpec, *, seed: int) -> tuple[dict[s
 
 
 def excerpt(text: str) -> str:
-    """Return the first 300 characters of a text, each run of white space as one space."""
-    return " ".join(text[: 2 * EXCERPT].split())[:EXCERPT]
+    """Return the first words of a text, 300 characters at most, each run of white space as one space."""
+    start = " ".join(text[: 2 * EXCERPT].split())
+    if len(start) <= EXCERPT and len(text) <= 2 * EXCERPT:
+        return start
+    cut = start[: EXCERPT - 1]
+    whole, space, _ = cut.rpartition(" ")
+    return f"{whole if len(space + whole) > EXCERPT // 2 else cut}…"
 
 
 class _Names:

@@ -50,7 +50,7 @@ class TopicQuality(Spec):
         default=2, description="Other seeds to learn with again: how many topics come back? 0: not measured."
     )
     seed_posts: Count = Field(
-        default=10_000, description="Posts that those learn from, at most; a random part where there are more."
+        default=15_000, description="Posts that those learn from, at most; a random part where there are more."
     )
     baselines: tuple[Literal["unigram", "nmf"], ...] = Field(
         default=("unigram", "nmf"),

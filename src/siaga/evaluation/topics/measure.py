@@ -25,8 +25,7 @@ from siaga.models.topics.classifier import TopicsClassifier
 from siaga.models.topics.completion import halves, log_likelihoods
 from siaga.schema import Recipe, TopicQuality
 
-LABELS = 30  # So many labels stand in the table, the commonest; the figures are of all.
-OTHERS = "others"
+LABELS = 200  # So many labels stand in the table, the commonest; the figures are of all.
 
 Table = dict[str, Any]  # Any: the value of a JSON object.
 
@@ -110,11 +109,11 @@ def _labels(measured: Measured, shares: Shares, recipe: Recipe) -> Table:
     if not 2 <= len(sizes) <= len(given) // 2:  # Nearly as many as posts: they are names or numbers.
         return {}
     agreement = nmi_and_purity(given, topics, resamples=_quality(recipe).resamples, seed=recipe.seed)
-    common = sorted(sizes, key=lambda name: (-sizes[name], name))[:LABELS]
-    shown = [name if name in common else OTHERS for name in given]
-    names = sorted(common) + [OTHERS] * (OTHERS in shown and OTHERS not in common)
+    names = sorted(sorted(sizes, key=lambda name: (-sizes[name], name))[:LABELS])
     counts = np.zeros((len(measured.classifier.classes_), len(names)), dtype=np.int64)
-    np.add.at(counts, (topics, [names.index(name) for name in shown]), 1)
+    for topic, name in zip(topics.tolist(), given, strict=True):
+        if name in names:
+            counts[topic, names.index(name)] += 1
     return {"n": len(rows), **agreement, "names": names, "counts": counts.tolist()}
 
 
