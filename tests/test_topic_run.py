@@ -193,6 +193,15 @@ def test_going_on_from_a_bundle_keeps_numbers_and_says_how_far_topics_moved(run:
     assert "start" not in json.loads((tmp_path / "later" / "bundle" / "bundle.json").read_text())["recipe"]["model"]
 
 
+def test_auto_tells_what_it_tried_and_how_the_chosen_one_was_learned(tmp_path: Path) -> None:
+    report = trained(tmp_path / "run", "model.topics=auto", "model.choices=[2, 4]", "evaluation.seeds=0")
+    assert [(row["topics"], row["chosen"]) for row in report.choice] == [(2, False), (4, True)]
+    events = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    kept = [event for event in events if event["step"] == "sweep" and event["topics"] == 4]
+    assert [each["iteration"] for each in report.training] == [event["done"] for event in kept] != []
+    assert load_bundle(tmp_path / "run" / "bundle").classes == ["topic 1", "topic 2", "topic 3", "topic 4"]
+
+
 def test_only_topics_can_be_gone_on_from(tmp_path: Path) -> None:
     other = tmp_path / "other"
     train(load_recipe("stream-sentiment", overrides=["source.posts=200", "evaluation.resamples=100"]), other)

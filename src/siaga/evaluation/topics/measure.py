@@ -62,7 +62,7 @@ def measure_topics(measured: Measured, *, recipe: Recipe, facts: Mapping[str, An
         update=_update(measured, by_topic["similarity"]),
         vocabulary=as_json(_vocabulary(measured)),
         settings=as_json(spec.model_dump(mode="json")),
-        **_of_run(facts),
+        **_of_run(facts, len(classifier.classes_)),
     )
 
 
@@ -160,8 +160,10 @@ def _vocabulary(measured: Measured) -> Table:
     return {**facts, "tokens": int(lengths.sum()), "posts": int((lengths > 0).sum())}
 
 
-def _of_run(facts: Mapping[str, Any]) -> Table:  # Any: JSON.
-    events = [event for event in facts.get("events", ()) if event["step"] == "sweep" and "topics" not in event]
+def _of_run(facts: Mapping[str, Any], topics: int) -> Table:  # Any: JSON.
+    """Return what the run says of itself; of several numbers of topics, the sweeps of the one that was chosen."""
+    sweeps = [event for event in facts.get("events", ()) if event["step"] == "sweep"]
+    events = [event for event in sweeps if event.get("topics", topics) == topics]
     return {
         "data": as_json(dict(facts.get("data") or {})),
         "environment": as_json(dict(facts.get("environment") or {})),

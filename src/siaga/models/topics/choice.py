@@ -11,9 +11,9 @@ from siaga.features.documents import Documents
 from siaga.models.classifier import Progress
 from siaga.models.topics.agreement import top_words
 from siaga.models.topics.coherence import npmi
-from siaga.models.topics.completion import halves, log_likelihoods
+from siaga.models.topics.completion import halves, log_likelihoods, perplexity
 from siaga.models.topics.fold_in import FoldIn
-from siaga.models.topics.gibbs import Sampling, learn
+from siaga.models.topics.gibbs import Learned, Sampling, learn
 
 TOP_WORDS = 10
 
@@ -36,20 +36,23 @@ class Tried:
 
 def choose_topics(
     train: Documents, held_out: Documents, n_words: int, samplings: Sequence[Sampling], *, progress: Progress
-) -> list[Tried]:
-    """Learn with each sampling, and return how each did on texts that were held out, the chosen one marked.
+) -> tuple[list[Tried], Learned]:
+    """Learn with each sampling; return how each did on texts that were held out, and what the chosen one learned.
 
     Raises DataError where nothing was held out.
     """
     if not held_out.lengths().sum():
         what = "model.topics = 'auto' compares numbers of topics on validation posts, and there are none with known"
         raise DataError(f"{what} words. Raise split.validation, or set model.topics to a number.")
-    tried = []
+    tried, learned = [], []
     for sampling in sorted(samplings, key=lambda each: each.topics):
-        tried.append(_tried(train, held_out, n_words, sampling, progress.within(topics=sampling.topics)))
-        told = {"perplexity": tried[-1].perplexity, "npmi": tried[-1].npmi}
-        progress({"step": "choice", "topics": sampling.topics, **told})
-    return scored(tried)
+        started = time.perf_counter()
+        learned.append(learn(train, n_words, sampling, progress=progress.within(topics=sampling.topics)))
+        surprise, coherence = _measured(learned[-1], held_out)
+        tried.append(Tried(sampling.topics, surprise, coherence, time.perf_counter() - started))
+        progress({"step": "choice", "topics": sampling.topics, "perplexity": surprise, "npmi": coherence})
+    found = scored(tried)
+    return found, next(each for each, row in zip(learned, found, strict=True) if row.chosen)
 
 
 def scored(tried: Sequence[Tried]) -> list[Tried]:
@@ -65,12 +68,10 @@ def _scaled(values: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float
     return (found - found.min()) / width if width > 0 else np.ones_like(found)
 
 
-def _tried(train: Documents, held_out: Documents, n_words: int, sampling: Sampling, progress: Progress) -> Tried:
-    started = time.perf_counter()
-    learned = learn(train, n_words, sampling, progress=progress)
+def _measured(learned: Learned, held_out: Documents) -> tuple[float, float]:
+    """Return the perplexity of every second word of texts, and the mean NPMI of topics in them."""
     phi = learned.phi()
     seen, hidden = halves(held_out)
     likelihoods = log_likelihoods(hidden, FoldIn(phi, learned.alpha)(seen), phi)
-    perplexity = float(np.exp(-likelihoods.sum() / len(hidden.tokens)))
     coherence = float(np.mean(npmi(top_words(phi, TOP_WORDS), held_out)))
-    return Tried(sampling.topics, perplexity, coherence, time.perf_counter() - started)
+    return perplexity(likelihoods, hidden.lengths()), coherence

@@ -126,10 +126,13 @@ class TopicsClassifier:
         progress({"step": "vocabulary", "words": len(vocabulary.words), "posts": len(rows)})
         documents = recode(spelt, vocabulary)
         train, n_words = documents.take(rows), len(vocabulary.words)
-        tried = self._tried(train, documents.take(validation), n_words, progress)
-        topics = next((each.topics for each in tried if each.chosen), self.spec.topics)
         counts = _remembered(start.learned_, self.spec, n_words) if start else None
-        learned = learn(train, n_words, self.sampling(int(topics)), before=counts, progress=progress)
+        if self.spec.topics == "auto":
+            samplings = [self.sampling(topics) for topics in self.spec.choices]
+            tried, learned = choose_topics(train, documents.take(validation), n_words, samplings, progress=progress)
+        else:
+            sampling = self.sampling(self.spec.topics)
+            tried, learned = [], learn(train, n_words, sampling, before=counts, progress=progress)
         self._take(learned if start else learned.by_size(), vocabulary)
         self.learning_ = Learning(facts, tried, start, self.start_version)
         return self
@@ -198,12 +201,6 @@ class TopicsClassifier:
         self._learned, self._vocabulary = learned, vocabulary
         for name in ("phi_", "fold_in"):
             self.__dict__.pop(name, None)
-
-    def _tried(self, train: Documents, held_out: Documents, n_words: int, progress: Progress) -> list[Tried]:
-        if self.spec.topics != "auto":
-            return []
-        samplings = [self.sampling(topics) for topics in self.spec.choices]
-        return choose_topics(train, held_out, n_words, samplings, progress=progress)
 
 
 def _remembered(before: Learned, spec: Topics, n_words: int) -> NDArray[np.float32]:
