@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from siaga.features.compiled import compiled
 from siaga.features.documents import Documents
 from siaga.models.topics.completion import halves, log_likelihoods, perplexity
 from siaga.models.topics.fold_in import FoldIn, fold_in
@@ -264,3 +265,12 @@ def reuters(n_train: int, n_test: int) -> tuple[list[list[int]], list[list[int]]
     number = {word: i for i, word in enumerate(known)}
     rows = [[number[word] for word in words if word in number] for words in texts]
     return rows[:n_train], rows[n_train:], len(known)
+
+
+def test_where_nothing_can_be_kept_on_disk_it_is_compiled_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("numba.core.caching.CacheImpl._locator_classes", [])  # As where all folders are sealed.
+
+    def doubled(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return values * 2
+
+    assert compiled(doubled)(np.array([1.5])).tolist() == [3.0]

@@ -1,5 +1,6 @@
 """Topics beside topics and beside labels: matched, counted, and measured as scikit-learn measures."""
 
+import tracemalloc
 from itertools import permutations
 from math import log
 
@@ -133,6 +134,15 @@ def test_intervals_stand_around_the_values_and_repeat() -> None:
         assert abs((low + high) / 2 - value) < 0.1 * (high - low)
     assert found == nmi_and_purity(labels, topics, resamples=450, seed=3)
     assert found != nmi_and_purity(labels, topics, resamples=450, seed=4)
+
+
+def test_tables_of_many_labels_do_not_stand_in_memory_all_at_once() -> None:
+    topics = np.arange(1000) % 200
+    tracemalloc.start()
+    nmi_and_purity([str(i % 399) for i in range(1000)], topics, resamples=100, seed=0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60 << 20  # All hundred tables of 399 × 200 are 61 MB, and the measures make several of each.
 
 
 def test_no_bound_is_below_zero() -> None:

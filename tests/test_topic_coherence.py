@@ -171,6 +171,12 @@ def test_groups_without_texts_are_no_groups() -> None:
     assert few == pytest.approx(many)
 
 
+def test_an_interval_of_few_groups_ends_where_the_measure_does() -> None:
+    counts = Cooccurrences(np.array([10, 10]), np.array([[[[5, 5], [5, 5]]], [[[9, 1], [1, 2]]]]))
+    found = coherence_interval(counts, Cooccurrences.npmi)
+    assert (found["low"], found["high"]) == (-1.0, 1.0)
+
+
 def test_a_single_group_has_no_interval() -> None:
     found = coherence_interval(count_together(TOPICS, Documents.of([[0, 1]]), window=10), Cooccurrences.npmi)
     assert found["value"] is not None

@@ -17,11 +17,18 @@ import siaga
 from siaga.bundle import load_bundle
 from siaga.errors import BundleError, DataError, RecipeError
 from siaga.evaluation.reports import read_any_report
+from siaga.evaluation.topics.coherences import measure_coherence
+from siaga.evaluation.topics.measure import completion
 from siaga.evaluation.topics.report import TopicReport
+from siaga.features.spelling import recode
+from siaga.models.topics.agreement import top_words
+from siaga.models.topics.factorisation import factorised
 from siaga.post import Post
+from siaga.quarantine import Quarantine
 from siaga.recipe import check_recipe, load_recipe
 from siaga.schema import SyntheticSource
 from siaga.sources.synthetic import make_posts
+from siaga.topic_run import found_topics, prepare_corpus
 from siaga.workflow import evaluate_bundle, train
 
 SMALL = ("source.posts=600", "source.classes=4", "source.length=60", "model.topics=4", "evaluation.resamples=100")
@@ -149,6 +156,43 @@ def test_a_file_of_articles_is_learned_broken_lines_are_set_aside_and_new_ones_a
     assert {line["label"] for line in lines} <= set(report.classes)
 
 
+def test_the_title_of_a_file_is_read_and_its_outlet_left_out_as_in_python(run: Path, tmp_path: Path) -> None:
+    bundle = load_bundle(run / "bundle")  # It was learned from made posts, so its recipe names no columns.
+    path = write_articles(tmp_path / "new.csv", POSTS[:40])
+    done = told("predict", str(run / "bundle"), str(path), "--column", "text=content")
+    assert done.returncode == 0, done.stderr
+    found = {line["id"]: line["probabilities"] for line in map(json.loads, done.stdout.splitlines())}
+    expected = {each.id: each.probabilities for each in bundle.predict(POSTS[:40])}
+    assert found == expected
+    assert expected != {
+        each.id: each.probabilities for each in bundle.predict([Post(p.id, p.text) for p in POSTS[:40]])
+    }
+
+
+def test_new_articles_are_measured_from_a_file_into_a_page_with_their_course_over_time(
+    run: Path, tmp_path: Path
+) -> None:
+    path = write_articles(tmp_path / "new.csv", POSTS)
+    columns = ("--column", "text=content", "--column", "time=date")
+    done = told("evaluate", str(run / "bundle"), str(path), *columns, "--out", str(tmp_path / "measured"))
+    assert done.returncode == 0, done.stderr
+    report = read_any_report(tmp_path / "measured" / "report.json")
+    assert isinstance(report, TopicReport)
+    assert report.prevalence["starts"]
+    assert report.vocabulary["words"] == len(found_topics(load_bundle(run / "bundle")).vocabulary_)
+    assert "different" in (tmp_path / "measured" / "report.html").read_text()
+
+
+def test_a_time_that_the_recipe_names_is_read_to_measure_topics(tmp_path: Path) -> None:
+    path = write_articles(tmp_path / "articles.csv", POSTS)
+    run = tmp_path / "run"
+    settings = [f"source.path={path}", "model.topics=4", "evaluation.resamples=100", "evaluation.seeds=0"]
+    train(load_recipe("news-topics", variant="csv", overrides=settings), run)
+    done = told("evaluate", str(run / "bundle"), str(path), "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["prevalence"]["starts"]
+
+
 def test_an_article_of_one_unknown_word_and_an_empty_one_are_answered(run: Path) -> None:
     done = told("predict", str(run / "bundle"), "-", input_='{"id": "1", "text": "zzyqx"}\n{"id": "2", "text": ""}\n')
     assert done.returncode == 0, done.stderr
@@ -168,6 +212,7 @@ def test_an_article_of_one_unknown_word_and_an_empty_one_are_answered(run: Path)
         (('classes=["a", "b"]',), "topics are found without labels, so classes has no meaning"),
         (('evaluation={kind="classification"}',), "topics are measured as topics"),
         (("model.topics=1",), "greater than or equal to 2"),
+        (("model.doubt=1e-300",), "greater than or equal to 0.000001"),
     ],
 )
 def test_a_fault_of_the_user_is_one_message_and_leaves_nothing(
@@ -200,6 +245,29 @@ def test_auto_tells_what_it_tried_and_how_the_chosen_one_was_learned(tmp_path: P
     kept = [event for event in events if event["step"] == "sweep" and event["topics"] == 4]
     assert [each["iteration"] for each in report.training] == [event["done"] for event in kept] != []
     assert load_bundle(tmp_path / "run" / "bundle").classes == ["topic 1", "topic 2", "topic 3", "topic 4"]
+
+
+def test_training_posts_are_learned_from_validation_posts_choose_and_test_posts_measure(tmp_path: Path) -> None:
+    settings = ("model.topics=auto", "model.choices=[2, 4]", "model.iterations=20", "evaluation.seeds=0")
+    report = trained(tmp_path / "run", *settings)
+    topics = found_topics(load_bundle(tmp_path / "run" / "bundle"))
+    recipe = load_recipe("news-topics", overrides=[*SMALL, *settings])
+    corpus, parts, _ = prepare_corpus(recipe, quarantine=Quarantine())
+    texts = {name: recode(corpus.spelt, topics.vocabulary_).take(rows) for name, rows in parts.items()}
+    assert topics.learned_.counts.sum() == len(texts["train"].tokens)
+    guessed = {name: completion(topics, texts[name], resamples=100, seed=0) for name in ("validation", "test")}
+    [chosen] = [row for row in report.choice if row["chosen"]]
+    assert chosen["perplexity"]["value"] == pytest.approx(guessed["validation"]["value"])
+    assert report.metrics["perplexity"] == guessed["test"]
+    parts_of_train = factorised(texts["train"], len(topics.vocabulary_), topics=4, seed=0, sweeps=100)
+    coherence, _ = measure_coherence(top_words(parts_of_train.astype(np.float32), 10), texts["test"])
+    assert report.baselines["nmf"]["npmi"] == coherence["npmi"]
+
+
+def test_fewer_posts_for_other_seeds_than_topics_leave_stability_and_the_factorisation_out(tmp_path: Path) -> None:
+    report = trained(tmp_path / "run", "model.iterations=10", "evaluation.seed_posts=3")
+    assert set(report.baselines) == {"unigram"}
+    assert "stability" not in report.metrics
 
 
 def test_only_topics_can_be_gone_on_from(tmp_path: Path) -> None:
@@ -263,3 +331,5 @@ def test_topics_have_the_manners_of_a_transformer() -> None:
         siaga.PostClassifier({"kind": "topics"}).fit(texts, labels)
     with pytest.raises(RecipeError, match=r"settings name kind\. Leave it out"):
         siaga.PostTopics(settings={"kind": "linear"}).fit(texts)
+    with pytest.raises(RecipeError, match="settings name start, which only"):
+        siaga.PostTopics(topics=4, settings={"start": "runs/news/bundle"}).fit(texts)

@@ -1,18 +1,24 @@
 """Topics are found again where they were put, on every run, and what cannot be learned from is said."""
 
+import io
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pydantic import ValidationError
 
 from siaga.errors import BundleError, DataError
+from siaga.features.documents import Documents
 from siaga.models.arrays import write_arrays
 from siaga.models.classifier import Progress
 from siaga.models.topics.agreement import matched_cosine
 from siaga.models.topics.choice import Tried, scored
 from siaga.models.topics.classifier import NO_WORD, TopicsClassifier
+from siaga.models.topics.gibbs import Sampling, learn
 from siaga.post import Post
 from siaga.schema import SyntheticSource, Topics, Words
 from siaga.sources.news import news_truth
@@ -101,6 +107,7 @@ def test_a_text_without_a_known_word_gets_the_usual_shares_and_says_why(topics: 
     np.testing.assert_allclose(answer.probabilities[:3], np.tile(usual, (3, 1)), atol=1e-6)
     assert answer.used == [(), (), (), ("text",)]
     assert answer.faults == {0: NO_WORD, 1: NO_WORD}
+    assert topics.answer_documents(topics.documents(asked[:2])).faults == answer.faults
 
 
 def test_all_fields_are_read_and_the_outlet_is_not(topics: TopicsClassifier) -> None:
@@ -141,6 +148,13 @@ def test_the_sampler_stops_when_it_gains_no_more_and_tells_every_step() -> None:
     assert told == [(10, 35), (20, 35), (30, 30)]
 
 
+def test_without_a_tolerance_every_sweep_is_made_though_nothing_is_gained() -> None:
+    done: list[object] = []
+    progress = Progress(lambda event: done.append(event["done"]) if event["step"] == "sweep" else None)
+    learn(Documents.of([[0, 1], [1, 0], [0, 1]]), 2, Sampling(2, 200, 0.0, 1, 0.01, 0), progress=progress)
+    assert done == list(range(10, 201, 10))
+
+
 def test_auto_finds_how_many_topics_there_are() -> None:
     spec = SPEC.model_copy(update={"topics": "auto", "choices": (12, 2, 5)})
     found = TopicsClassifier(spec).fit(POSTS, validation=made(seed=8, posts=400))
@@ -151,8 +165,9 @@ def test_auto_finds_how_many_topics_there_are() -> None:
 
 
 def test_auto_without_validation_posts_says_what_to_do() -> None:
-    with pytest.raises(DataError, match=r"Raise split\.validation"):
-        TopicsClassifier(SPEC.model_copy(update={"topics": "auto"})).fit(POSTS[:200])
+    for held_out in ([], [Post("1", text="oil", fields={"title": "-"})]):  # Of one word, none can be hidden.
+        with pytest.raises(DataError, match=r"none has two known words. Raise split\.validation"):
+            TopicsClassifier(SPEC.model_copy(update={"topics": "auto"})).fit(POSTS[:200], validation=held_out)
 
 
 def test_perplexity_and_coherence_choose_together_and_ties_go_to_fewer_topics() -> None:
@@ -183,12 +198,34 @@ def test_going_on_keeps_the_numbers_of_topics_and_learns_new_words(topics: Topic
     assert pairs[:, 0].tolist() == pairs[:, 1].tolist()
     assert cosines.min() > 0.95
     assert (later.learned_.counts[:, :words] >= topics.learned_.counts).all()
+    assert later.learned_.counts.sum() == topics.learned_.counts.sum() + len(later.documents(new).tokens)
 
 
-def test_without_memory_what_was_learned_does_not_count(topics: TopicsClassifier) -> None:
+def test_with_next_to_no_memory_topics_keep_their_numbers_and_what_was_learned_hardly_counts(
+    topics: TopicsClassifier,
+) -> None:
     new = made(seed=9, posts=300)
-    later = fitted(new, SPEC.model_copy(update={"memory": 0.0}), start=topics)
-    assert later.learned_.counts.sum() == len(later.documents(new).tokens)
+    later = fitted(new, SPEC.model_copy(update={"memory": 0.001}), start=topics)
+    total = len(later.documents(new).tokens) + 0.001 * topics.learned_.counts.sum()
+    assert later.learned_.counts.sum() == pytest.approx(total, rel=1e-5)
+    before = np.pad(topics.phi_, ((0, 0), (0, later.phi_.shape[1] - topics.phi_.shape[1])))
+    assert matched_cosine(later.phi_, before)[0].tolist() == [[k, k] for k in range(5)]
+
+
+def test_topics_that_forget_all_are_refused_since_they_would_lose_their_numbers() -> None:
+    with pytest.raises(ValidationError, match="greater than 0"):
+        Topics(memory=0.0)
+
+
+def test_going_on_with_words_that_are_read_otherwise_is_told(
+    topics: TopicsClassifier, caplog: pytest.LogCaptureFixture
+) -> None:
+    other = SPEC.model_copy(update={"words": Words(accents="keep"), "iterations": 1})
+    fitted(POSTS[:50], other, start=topics)
+    assert [record.message for record in caplog.records if "not read as those" in record.message]
+    caplog.clear()
+    fitted(POSTS[:50], SPEC.model_copy(update={"iterations": 1}), start=topics)
+    assert caplog.records == []
 
 
 def test_going_on_with_another_number_of_topics_is_refused(topics: TopicsClassifier) -> None:
@@ -196,10 +233,25 @@ def test_going_on_with_another_number_of_topics_is_refused(topics: TopicsClassif
         fitted(POSTS[:200], SPEC.model_copy(update={"topics": 7}), start=topics)
 
 
+def bare_array() -> bytes:
+    stream = io.BytesIO()
+    np.save(stream, np.zeros(3))
+    return stream.getvalue()
+
+
+def lying_arrays() -> bytes:
+    """An archive whose first array says that it needs petabytes."""
+    header, stream = io.BytesIO(), io.BytesIO()
+    np.lib.format.write_array_header_1_0(header, {"descr": "<f4", "fortran_order": False, "shape": (10**15,)})
+    with zipfile.ZipFile(stream, "w") as archive:
+        archive.writestr("counts.npy", header.getvalue())
+    return stream.getvalue()
+
+
 @pytest.mark.parametrize("name", ["vocabulary.json", "topics.npz"])
 def test_files_that_hold_something_else_are_refused(topics: TopicsClassifier, name: str, tmp_path: Path) -> None:
     topics.save(tmp_path)
-    for content in (b"", b"[]", b"{}", b'{"words": [1]}'):
+    for content in (b"", b"[]", b"{}", b'{"words": [1]}', b"[" * 100_000, lying_arrays(), bare_array()):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(BundleError, match=r"Train (or copy )?it again"):
             TopicsClassifier(SPEC).load(tmp_path)
@@ -208,10 +260,22 @@ def test_files_that_hold_something_else_are_refused(topics: TopicsClassifier, na
 def test_arrays_that_do_not_fit_the_vocabulary_are_refused(topics: TopicsClassifier, tmp_path: Path) -> None:
     topics.save(tmp_path)
     counts = topics.learned_.counts
-    for changed in ({"counts": counts[:, :-1]}, {"counts": -counts - 1}, {"alpha": topics.learned_.alpha[:-1]}):
-        arrays: dict[str, NDArray[np.floating]] = {
+    alpha = topics.learned_.alpha
+    wrong: list[dict[str, NDArray[Any]]] = [
+        {"counts": counts[:, :-1]},
+        {"counts": -counts - 1},
+        {"alpha": alpha[:-1]},
+        {"alpha": alpha + np.inf},
+        {"alpha": alpha * 0 + 1e-300},
+        {"alpha": alpha * 0 + 1e300},
+        {"doubt": np.array(["x"])},
+        {"doubt": np.array([np.inf])},
+        {"counts": counts[:0], "alpha": alpha[:0]},
+    ]
+    for changed in wrong:
+        arrays: dict[str, NDArray[Any]] = {
             "counts": counts,
-            "alpha": topics.learned_.alpha,
+            "alpha": alpha,
             "doubt": np.array([0.01]),
             **changed,
         }

@@ -57,7 +57,6 @@ def made_report(topics: int = 10, *, seed: int = 0, **parts: bool) -> TopicRepor
                 "c_v": float(rng.uniform(0.4, 0.75)),
                 "stability": float(rng.uniform(0.4, 1.0)),
                 "similarity": float(similarity[k]) if has["update"] else None,
-                "new": False,
                 "words": rows,
                 "typical": [_typical(rows, k, each, rng) for each in range(5)],
             }

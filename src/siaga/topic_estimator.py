@@ -64,6 +64,8 @@ class PostTopics(TransformerMixin, BaseEstimator):  # type: ignore[misc]  # scik
 
     def _spec(self) -> Topics:
         settings = self.settings or {}
+        if "start" in settings:
+            raise RecipeError("settings name start, which only `siaga.train` goes on from. Leave it out.")
         if taken := sorted({"kind", "topics"} & set(settings)):
             raise RecipeError(f"settings name {taken[0]}. Leave it out: this finds topics, as many as `topics` says.")
         spec = checked_model({"kind": "topics", "topics": self.topics, **settings})

@@ -66,7 +66,7 @@ def measure_bundle(bundle: Bundle, posts: Iterable[Post]) -> tuple[TopicReport, 
     light = [replace(post, text=excerpt(text_of(post, classifier.spec.fields) or "")) for post in found]
     measured = Measured(classifier, light, documents, nowhere, rows, Learning())
     predictions = bundle.decided(found, classifier.answer_documents(documents))
-    facts = {"seconds": {"evaluate": time.perf_counter() - started}, "environment": environment()}
+    facts = {"seconds": {"predict": time.perf_counter() - started}, "environment": environment()}
     return measure_topics(measured, recipe=bundle.recipe, facts=facts), found, predictions
 
 

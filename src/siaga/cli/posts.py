@@ -133,15 +133,25 @@ def _columns(bundle: "Bundle", given: Mapping[str, str], *, labelled: bool) -> "
 
     source = bundle.recipe.source
     recipe = source.columns if isinstance(source, TableSource) else Columns()
-    needed = (*_TO_PREDICT, "label") if labelled else _TO_PREDICT
+    needed = (*_TO_PREDICT, *(_to_measure(bundle) if labelled else ()))
     fields = tuple(dict.fromkeys([*recipe.fields, *_fields_read(bundle)]))
     return Columns(**{**{part: getattr(recipe, part) for part in needed}, "fields": fields, **given})
+
+
+def _to_measure(bundle: "Bundle") -> tuple[str, ...]:
+    """Return the columns that are read beside those that answers need; topics are shown over time."""
+    return ("label", "time") if bundle.recipe.evaluation.kind == "topics" else ("label",)
 
 
 def _fields_read(bundle: "Bundle") -> list[str]:
     """Return the columns that the model reads beside a post's own parts."""
     from siaga.recipe import tables_in, to_table
 
-    parts = [part for part in tables_in(to_table(bundle.recipe.model)) if part.get("kind") == "linear"]
-    named = [name for part in parts for name in (*part["fields"], *part["fill"].values())]
+    named = []
+    for part in tables_in(to_table(bundle.recipe.model)):
+        match part.get("kind"):
+            case "linear":
+                named += [*part["fields"], *part["fill"].values()]
+            case "topics":
+                named += [*part["fields"], *part["words"]["left_out_fields"]]
     return [name for name in named if name not in ("text", "hashtags")]

@@ -121,8 +121,9 @@ class _Names:
         """Raise RecipeError for a field that no post has, where there are posts."""
         if self._missing and self._known:
             name, known = next(iter(self._missing)), sorted(self._known)
-            what = f"The model reads the field {name!r}, which no post has.{did_you_mean(name, known)}"
-            raise RecipeError(f"{what} Set model.fields, or name it in source.columns.fields as well.")
+            what = f"The model names the field {name!r}, which no post has.{did_you_mean(name, known)}"
+            lists = "model.fields and model.words.left_out_fields"
+            raise RecipeError(f"{what} Name it in source.columns.fields, or, if it is empty, not in {lists}.")
 
     def _see(self, post: Post) -> Post:
         for name in [name for name in self._missing if post.get(name)]:

@@ -1,4 +1,5 @@
-"""Loops over numbers as machine code, by `numba`; compiled on the first call and kept on disk for the next process."""
+"""Loops over numbers as machine code, by `numba`; compiled on the first call and kept on disk for the next process
+where the disk can be written to."""
 
 from collections.abc import Callable
 from typing import TypeVar, cast
@@ -15,5 +16,9 @@ def compiled(function: Function) -> Function:
     and differs in the last digits between kinds of processors.
     """
     numba = require("numba", extra="topics")
-    options = {"cache": True, "nogil": True, "fastmath": {"reassoc", "contract", "arcp", "nsz"}}
-    return cast("Function", numba.njit(**options)(function))
+    options = {"nogil": True, "fastmath": {"reassoc", "contract", "arcp", "nsz"}}
+    try:
+        made = numba.njit(cache=True, **options)(function)
+    except RuntimeError:  # Neither the package's folder nor the user's can be written to, as in a sealed container.
+        made = numba.njit(**options)(function)
+    return cast("Function", made)

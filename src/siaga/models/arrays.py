@@ -1,5 +1,7 @@
 """What a head has learned as plain arrays: written, read, and checked; and scores as probabilities."""
 
+import zlib
+from lzma import LZMAError
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
@@ -10,6 +12,12 @@ from numpy.typing import NDArray
 from siaga.errors import BundleError
 from siaga.files import write_whole
 from siaga.models.classifier import Probabilities
+
+# What NumPy raises for files that are no archive of arrays, or whose parts lie about their size or their packing.
+_UNREADABLE = (
+    *(OSError, EOFError, LookupError, ValueError, TypeError, MemoryError, NotImplementedError, BadZipFile),
+    *(zlib.error, LZMAError),
+)
 
 
 def softmax(scores: NDArray[np.float64]) -> Probabilities:
@@ -32,7 +40,7 @@ def read_arrays(path: Path, names: tuple[str, ...]) -> dict[str, NDArray[Any]]: 
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as found:
             arrays = {name: found[name] for name in names}
-    except (OSError, EOFError, LookupError, ValueError, BadZipFile) as error:
+    except _UNREADABLE as error:
         raise BundleError(f"{path} does not hold a head that Siaga saved: {error}. Train it again.") from None
     return arrays
 

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
-from siaga.schema.base import Count, Positive, Probability, Spec
+from siaga.schema.base import Count, Probability, Spec
 from siaga.schema.texts import Cleaning
 
 Several = Annotated[int, Field(ge=2, le=1000)]
@@ -63,10 +63,14 @@ class Topics(Spec):
     start: Text | None = Field(
         default=None, description="A bundle of topics to go on from: its topics keep their numbers."
     )
-    memory: Annotated[float, Field(ge=0.0, le=1.0)] = Field(
-        default=1.0, description="How much the words that `start` was learned from still count beside new ones."
+    memory: Probability = Field(
+        default=1.0,
+        description="How much the words that `start` was learned from still count beside new ones; topics that forget "
+        "all of them would lose their numbers.",
     )
-    doubt: Positive = Field(default=0.01, description="Prior weight of each word in a topic, before anything is read.")
+    doubt: Annotated[float, Field(ge=1e-6, le=1000.0)] = Field(
+        default=0.01, description="Prior weight of each word in a topic, before anything is read."
+    )
 
     @model_validator(mode="after")
     def _tries_different_numbers(self) -> "Topics":

@@ -18,10 +18,11 @@ from siaga.schema import TopicQuality
 def measure_baselines(measured: Measured, spec: TopicQuality, *, seed: int) -> dict[str, dict[str, Interval]]:
     """Return each baseline's metrics on the test texts, as far as it has them.
 
-    A factorisation gives no probabilities, so it has no perplexity; without the texts that were learned from, as when
-    a bundle is measured on new posts, there is none.
+    A factorisation gives no probabilities, so it has no perplexity; it needs as many texts as topics, so without those
+    that were learned from, as when a bundle is measured on new posts, there is none.
     """
-    names = [name for name in spec.baselines if name == "unigram" or len(measured.train)]
+    has_texts = min(len(measured.train), spec.seed_posts) >= len(measured.classifier.classes_)
+    names = [name for name in spec.baselines if name == "unigram" or has_texts]
     return {name: _measured(name, measured, spec, seed) for name in names}
 
 

@@ -12,7 +12,7 @@ from siaga.models.topics.agreement import contingency, nmi, purity
 from siaga.models.topics.coherence import Cooccurrences
 
 GROUPS = 20  # Into how many the texts are parted for the interval of a coherence.
-_AT_ONCE = 100  # Resamples whose tables are held at once.
+_AT_ONCE = 1 << 20  # Cells of the tables of resamples that are held at once.
 
 Values = NDArray[np.float64]
 
@@ -48,7 +48,8 @@ def coherence_interval(counts: Cooccurrences, measure: Callable[[Cooccurrences],
     """Return the mean coherence of the topics, with the interval of a jackknife that leaves one group of texts out.
 
     `measure` is `Cooccurrences.npmi` or `Cooccurrences.c_v`. Student's t with a degree less than there are groups
-    with texts (Wolter 2007, ch. 4); the interval is None for fewer than two.
+    with texts (Wolter 2007, ch. 4); the interval is None for fewer than two, and ends where the measures do, at -1
+    and 1.
     """
     from scipy.special import stdtrit
 
@@ -58,7 +59,7 @@ def coherence_interval(counts: Cooccurrences, measure: Callable[[Cooccurrences],
         return {"value": value, "low": None, "high": None}
     left = np.array([measure(counts.without(group)).mean() for group in filled.tolist()])
     half = float(stdtrit(groups - 1, ENDS[1])) * sqrt((groups - 1) / groups * float(((left - value) ** 2).sum()))
-    return {"value": value, "low": value - half, "high": value + half}
+    return {"value": value, "low": max(value - half, min(value, -1.0)), "high": min(value + half, max(value, 1.0))}
 
 
 def nmi_and_purity(
@@ -73,9 +74,9 @@ def nmi_and_purity(
     n = int(table.sum())
     if n == 0:
         return {name: {"value": None, "low": None, "high": None} for name in ("nmi", "purity")}
-    rng, rows = np.random.default_rng(seed), []
-    for start in range(0, resamples, _AT_ONCE):  # Drawn posts matter only by how many fall into each cell.
-        drawn = rng.multinomial(n, table.ravel() / n, size=min(_AT_ONCE, resamples - start))
+    rng, rows, most = np.random.default_rng(seed), [], max(1, _AT_ONCE // table.size)
+    for start in range(0, resamples, most):  # Drawn posts matter only by how many fall into each cell.
+        drawn = rng.multinomial(n, table.ravel() / n, size=min(most, resamples - start))
         tables = drawn.reshape(-1, *table.shape)
         rows.append(np.stack([nmi(tables), purity(tables)]))
     of_nmi, of_purity = np.concatenate(rows, axis=1)

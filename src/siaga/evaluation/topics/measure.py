@@ -155,8 +155,8 @@ def _tried(row: Table) -> Table:
 
 
 def _vocabulary(measured: Measured) -> Table:
-    facts = measured.learning.facts
-    lengths = measured.documents.lengths()
+    known, lengths = measured.classifier.vocabulary_, measured.documents.lengths()
+    facts = {"words": len(known.words), "phrases": len(known.phrases), **measured.learning.facts}
     return {**facts, "tokens": int(lengths.sum()), "posts": int((lengths > 0).sum())}
 
 

@@ -18,12 +18,13 @@ class TopicReport:
 
     - `metrics`: perplexity, npmi, c_v, diversity, stability (where other seeds were tried) and unclear, which is the
       share of words in no clear topic. `baselines` has those of them that a baseline has.
-    - `topics`: {number (from 1), name, share (of the posts' words), posts (whose largest topic it is), npmi, c_v,
-      stability, similarity (to the same topic of the start), new, words, typical}; the last four figures and
-      `similarity` may be None. `words` are {word, probability (in the topic), overall (in all texts)}, `typical`
+    - `topics`: {number (from 1), name, share (the mean over posts), posts (whose largest topic it is), npmi, c_v,
+      stability, similarity (to the same topic of the start), words, typical}; stability and similarity may be None.
+      `words` are {word, probability (in the topic), overall (in all texts)}, `typical`
       {id, text, share, time (ISO 8601, or None)}.
     - `map`: [x, y] of each topic. `prevalence`: {unit, starts (ISO 8601), posts, shares (by topic; None in a gap)}.
-    - `labels`: {n, nmi, purity, names, counts (by topic, then by name)}. `update`: {start, new_words, similarity}.
+    - `labels`: {n, nmi, purity, names, counts (by topic, then by name)}. `update`: {start, new_words,
+      similarity, moved (topics that are more like another of the start)}.
     - `choice`: a {topics, perplexity, npmi, score, chosen, seconds} for each number of topics that was tried.
     - `vocabulary`: {words, phrases, tokens, posts, left_out (words by reason)}.
     - `training`: {iteration, log_likelihood (of a word, natural)}. `settings`: the recipe's evaluation, as a table.

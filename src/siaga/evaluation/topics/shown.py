@@ -30,7 +30,6 @@ def shown_topics(
             "share": float(sizes[k]),
             "posts": int(main[k]),
             **{figure: values[k] for figure, values in by_topic.items()},
-            "new": False,
             "words": words[k],
             "typical": typical[k],
         }

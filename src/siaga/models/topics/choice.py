@@ -39,11 +39,11 @@ def choose_topics(
 ) -> tuple[list[Tried], Learned]:
     """Learn with each sampling; return how each did on texts that were held out, and what the chosen one learned.
 
-    Raises DataError where nothing was held out.
+    Raises DataError where no text that was held out has two words, of which one is hidden.
     """
-    if not held_out.lengths().sum():
-        what = "model.topics = 'auto' compares numbers of topics on validation posts, and there are none with known"
-        raise DataError(f"{what} words. Raise split.validation, or set model.topics to a number.")
+    if not (held_out.lengths() > 1).any():
+        what = "model.topics = 'auto' compares numbers of topics on validation posts, and none has two known words"
+        raise DataError(f"{what}. Raise split.validation, or set model.topics to a number.")
     tried, learned = [], []
     for sampling in sorted(samplings, key=lambda each: each.topics):
         started = time.perf_counter()

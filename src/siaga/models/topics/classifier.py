@@ -4,6 +4,7 @@ Read `topic 3` as the third topic of this bundle; a bundle that goes on from ano
 """
 
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -28,7 +29,9 @@ from siaga.models.topics.gibbs import Learned, Sampling, learn
 from siaga.post import Post
 from siaga.schema import Topics
 
+log = logging.getLogger(__name__)
 NO_WORD = "no word of it is known"
+_LEAST, _MOST = 1e-30, 1e30  # Of a prior in a bundle, and of any number there.
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,8 @@ class TopicsClassifier:
     ) -> Self:
         """Learn from the texts of these rows, as `fit` does from posts."""
         start = self.start
+        if start and (start.spec.fields, start.spec.words) != (self.spec.fields, self.spec.words):
+            log.warning("These posts are not read as those that model.start was learned from: its words may be missed.")
         vocabulary, facts = learn_vocabulary(spelt, rows, self.spec.words, start=start.vocabulary_ if start else None)
         progress({"step": "vocabulary", "words": len(vocabulary.words), "posts": len(rows)})
         documents = recode(spelt, vocabulary)
@@ -154,19 +159,15 @@ class TopicsClassifier:
 
     def answer(self, posts: Sequence[Post]) -> Answer:
         """Answer with the share of each topic in each text; see the protocol."""
-        documents = self.documents(posts)
-        answer = self.answer_documents(documents)
-        faults = {
-            i: NO_WORD
-            for i in np.flatnonzero(documents.lengths() == 0).tolist()
-            if text_of(posts[i], self.spec.fields) is not None
-        }
+        answer = self.answer_documents(self.documents(posts))
+        faults = {i: why for i, why in answer.faults.items() if text_of(posts[i], self.spec.fields) is not None}
         return replace(answer, faults=faults)
 
     def answer_documents(self, documents: Documents) -> Answer:
-        """Answer for texts that are numbers of known words already; one without any gets the prior of topics."""
-        seen = documents.lengths() > 0
-        return Answer(self.fold_in(documents), [("text",) if is_seen else () for is_seen in seen.tolist()])
+        """Answer for texts that are numbers of known words already; one without any gets the prior, and why."""
+        seen = (documents.lengths() > 0).tolist()
+        faults = {i: NO_WORD for i, is_seen in enumerate(seen) if not is_seen}
+        return Answer(self.fold_in(documents), [("text",) if is_seen else () for is_seen in seen], faults=faults)
 
     def predict_proba(self, posts: Sequence[Post]) -> Probabilities:
         """Return the shares of topics, (n, topics)."""
@@ -190,7 +191,7 @@ class TopicsClassifier:
         path = folder / "vocabulary.json"
         try:
             vocabulary = Vocabulary.from_dict(json.loads(path.read_text(encoding="utf-8")))
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise BundleError(f"{path} does not hold a vocabulary: {error}. Train or copy it again.") from None
         arrays = read_arrays(folder / "topics.npz", ("counts", "alpha", "doubt"))
         _check_arrays(folder / "topics.npz", arrays, len(vocabulary.words))
@@ -217,11 +218,17 @@ def _check_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], n_words: int) 
     counts, alpha, doubt = arrays["counts"], arrays["alpha"], arrays["doubt"]
     fits = (
         counts.ndim == 2
+        and len(counts) > 0
         and counts.dtype == np.float32
         and counts.shape[1] == n_words
         and alpha.shape == (len(counts),)
         and doubt.shape == (1,)
         and alpha.dtype == doubt.dtype == np.float64
     )
-    if not fits or not (np.isfinite(counts).all() and (counts >= 0).all() and (alpha > 0).all() and doubt[0] > 0):
+    if not (fits and _is_within(counts, 0.0) and _is_within(alpha, _LEAST) and _is_within(doubt, _LEAST)):
         raise BundleError(f"{path} does not hold topics of {n_words} words. Train or copy it again.")
+
+
+def _is_within(values: NDArray[Any], least: float) -> bool:  # Any: of either size.
+    """Whether all are numbers that single precision can hold the sums of, and none is below the least one."""
+    return bool(((values >= least) & (values <= _MOST)).all())

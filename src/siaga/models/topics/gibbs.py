@@ -80,9 +80,9 @@ def learn(
     names = [str(number) for number in range(n_words)]
     model = _model(sampling)
     _add(model, documents, rows.tolist(), names)
-    priors = before + sampling.doubt if before is not None else _leaning(documents.take(rows), n_words, sampling)
-    for name, prior in zip(names, priors.T.tolist(), strict=True):
-        model.set_word_prior(name, prior)
+    priors = before + sampling.doubt if before is not None else _leaning(documents, rows, n_words, sampling)
+    for name, prior in zip(names, priors.T, strict=True):
+        model.set_word_prior(name, prior.tolist())
     for told in _sweeps(model, sampling):
         progress({"step": "sweep", **told})
     counts = np.zeros((sampling.topics, n_words), dtype=np.float32) if before is None else before.astype(np.float32)
@@ -99,12 +99,11 @@ def _check_size(n_posts: int, n_words: int, topics: int) -> None:
             raise DataError(f"{found}. Lower model.topics or model.words.min_posts, or give more posts.")
 
 
-def _leaning(documents: Documents, n_words: int, sampling: Sampling) -> NDArray[np.float64]:
+def _leaning(documents: Documents, rows: NDArray[np.int64], n_words: int, sampling: Sampling) -> NDArray[np.float64]:
     """Return the prior of each word in each topic, (topics, words): in all, a topic's weighs what an even one does."""
-    if len(documents) > _LEAN_TEXTS:
-        chosen = np.random.default_rng(sampling.seed).choice(len(documents), size=_LEAN_TEXTS, replace=False)
-        documents = documents.take(np.sort(chosen))
-    parts = factorised(documents, n_words, topics=sampling.topics, seed=sampling.seed, sweeps=_LEAN_SWEEPS)
+    if len(rows) > _LEAN_TEXTS:
+        rows = np.sort(np.random.default_rng(sampling.seed).choice(rows, size=_LEAN_TEXTS, replace=False))
+    parts = factorised(documents.take(rows), n_words, topics=sampling.topics, seed=sampling.seed, sweeps=_LEAN_SWEEPS)
     priors: NDArray[np.float64] = sampling.doubt * (_LEAN * n_words * parts + (1 - _LEAN))
     return priors
 
@@ -127,7 +126,8 @@ def _sweeps(model: Any, sampling: Sampling) -> Iterator[dict[str, float]]:
     for before, after in pairwise(ends):
         _sweep(model, after - before, sampling.workers)
         told.append(float(model.ll_per_word))
-        is_flat = len(told) > _FLAT and told[-1] - told[-1 - _FLAT] < sampling.tolerance
+        may_stop = sampling.tolerance > 0 and len(told) > _FLAT
+        is_flat = may_stop and told[-1] - told[-1 - _FLAT] < sampling.tolerance
         yield {"done": after, "total": after if is_flat else sampling.iterations, "log_likelihood": told[-1]}
         if is_flat:
             return
