@@ -265,7 +265,7 @@ def test_training_posts_are_learned_from_validation_posts_choose_and_test_posts_
 
 
 def test_fewer_posts_for_other_seeds_than_topics_leave_stability_and_the_factorisation_out(tmp_path: Path) -> None:
-    report = trained(tmp_path / "run", "model.iterations=10", "evaluation.seed_posts=3")
+    report = trained(tmp_path / "run", "model.iterations=10", "evaluation.seed_words=60")
     assert set(report.baselines) == {"unigram"}
     assert "stability" not in report.metrics
 

@@ -83,3 +83,11 @@ def test_a_unit_that_would_make_too_many_steps_gives_way_to_a_longer_one() -> No
 @pytest.mark.parametrize("times", [[], [None, None], [MONDAY], [MONDAY, MONDAY + timedelta(minutes=5)]])
 def test_without_two_steps_there_is_no_course(times: list[datetime | None]) -> None:
     assert prevalence(times, halves(len(times))) == {}
+
+
+def test_wild_times_do_not_flatten_the_others() -> None:
+    tame = at(*[day / 10 for day in range(300)])
+    wild = [datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)]
+    assert prevalence([*tame, *wild], halves(302))["unit"] == "day"
+    assert sum(prevalence([*tame, *wild], halves(302))["posts"]) >= 290
+    assert prevalence(wild, halves(2)) == {}

@@ -25,6 +25,7 @@ _BARE = str.maketrans(
 _WHOLE = {"\u0e4d\u0e32": "\u0e33", "\u0ecd\u0eb2": "\u0eb3"}  # A vowel of Thai and of Lao, which that form parts.
 
 _Phrase = tuple[str, ...]
+_Anchored = tuple[int, _Phrase]  # A phrase, and the place in it of its longest word.
 
 
 def text_of(post: Post, fields: Sequence[str]) -> str | None:
@@ -46,7 +47,7 @@ class WordReader:
         self._raw = RawWords(spec.cleaning)
         self._keys = _Remembered(lambda raw: _key(self._plain(raw)) if len(raw) <= _LONGEST_RAW else "")
         self._kept = _Remembered(self._word)
-        self._named: dict[tuple[str, ...], Mapping[str, Sequence[_Phrase]]] = {}
+        self._named: dict[tuple[str, ...], Mapping[str, Sequence[_Anchored]]] = {}
         own = [self._phrase(text) for text in spec.left_out]
         self._own = [phrase for phrase in own if len(phrase) > 1]
         self._stop_words = stop_words(spec.stop_words) | {phrase[0] for phrase in own if len(phrase) == 1}
@@ -62,27 +63,36 @@ class WordReader:
             raw = self._without(raw, self._phrases(tuple(left_out)))
         return list(filter(None, map(self._kept.__getitem__, raw)))
 
-    def _without(self, raw: list[str], phrases: Mapping[str, Sequence[_Phrase]]) -> list[str]:
+    def _without(self, raw: list[str], phrases: Mapping[str, Sequence[_Anchored]]) -> list[str]:
         """Return the raw words without these phrases; where several begin, the longest goes."""
         keys = list(map(self._keys.__getitem__, raw))
+        lengths: dict[int, int] = {}
+        for anchor in phrases.keys() & set(keys):
+            at = -1
+            for _ in range(keys.count(anchor)):
+                at = keys.index(anchor, at + 1)
+                for place, phrase in phrases[anchor]:
+                    start = at - place
+                    if start >= 0 and tuple(keys[start : start + len(phrase)]) == phrase:
+                        lengths[start] = max(lengths.get(start, 0), len(phrase))
         kept: list[str] = []
         end = 0
-        for at in [at for at, key in enumerate(keys) if key in phrases]:
-            begun = phrases[keys[at]] if at >= end else ()
-            if phrase := next((phrase for phrase in begun if tuple(keys[at : at + len(phrase)]) == phrase), None):
-                kept += raw[end:at]
-                end = at + len(phrase)
+        for start in sorted(lengths):
+            if start >= end:
+                kept += raw[end:start]
+                end = start + lengths[start]
         return kept + raw[end:]
 
-    def _phrases(self, left_out: tuple[str, ...]) -> Mapping[str, Sequence[_Phrase]]:
-        """Return the phrases of the recipe and of these texts by their first words, the longest first."""
+    def _phrases(self, left_out: tuple[str, ...]) -> Mapping[str, Sequence[_Anchored]]:
+        """Return the phrases of the recipe and of these texts by their longest words, which few texts have."""
         if left_out not in self._named:
             if len(self._named) >= _NAMED:
                 self._named.clear()
             further = (self._phrase(text) for text in left_out if len(text) <= _LONGEST_NAME)
-            found: dict[str, list[_Phrase]] = defaultdict(list)
-            for phrase in sorted({*self._own, *further} - {()}, key=len, reverse=True):
-                found[phrase[0]].append(phrase)
+            found: dict[str, list[_Anchored]] = defaultdict(list)
+            for phrase in {*self._own, *further} - {()}:
+                place = max(range(len(phrase)), key=[len(word) for word in phrase].__getitem__)
+                found[phrase[place]].append((place, phrase))
             self._named[left_out] = dict(found)
         return self._named[left_out]
 

@@ -49,13 +49,14 @@ class TopicQuality(Spec):
     seeds: Annotated[int, Field(ge=0, le=20)] = Field(
         default=2, description="Other seeds to learn with again: how many topics come back? 0: not measured."
     )
-    seed_posts: Count = Field(
-        default=15_000, description="Posts that those learn from, at most; a random part where there are more."
+    seed_words: Count = Field(
+        default=1_500_000,
+        description="Words that those learn from, at most; of more, as many posts by chance as have so many.",
     )
     baselines: tuple[Literal["unigram", "nmf"], ...] = Field(
         default=("unigram", "nmf"),
         description="What the topics are compared with: one topic for all, and a factorisation of TF-IDF, learned "
-        "from at most `seed_posts`.",
+        "from at most `seed_words`.",
     )
     clear: Annotated[float, Field(gt=0.0, lt=1.0)] = Field(
         default=0.5, description="A word of a post is of a clear topic if one is at least so probable for it."

@@ -9,6 +9,7 @@ from siaga.evaluation.intervals import Interval
 from siaga.evaluation.topics.coherences import measure_coherence
 from siaga.evaluation.topics.intervals import perplexity_interval
 from siaga.evaluation.topics.measured import Measured
+from siaga.features.documents import Documents
 from siaga.models.topics.agreement import diversity, top_words
 from siaga.models.topics.completion import halves, log_likelihoods
 from siaga.models.topics.factorisation import factorised
@@ -21,12 +22,15 @@ def measure_baselines(measured: Measured, spec: TopicQuality, *, seed: int) -> d
     A factorisation gives no probabilities, so it has no perplexity; it needs as many texts as topics, so without those
     that were learned from, as when a bundle is measured on new posts, there is none.
     """
-    has_texts = min(len(measured.train), spec.seed_posts) >= len(measured.classifier.classes_)
+    learned = measured.part_of_train(spec.seed_words, seed=seed)
+    has_texts = len(learned) >= len(measured.classifier.classes_)
     names = [name for name in spec.baselines if name == "unigram" or has_texts]
-    return {name: _measured(name, measured, spec, seed) for name in names}
+    return {name: _measured(name, measured, learned, spec=spec, seed=seed) for name in names}
 
 
-def _measured(name: str, measured: Measured, spec: TopicQuality, seed: int) -> dict[str, Interval]:
+def _measured(
+    name: str, measured: Measured, learned: Documents, *, spec: TopicQuality, seed: int
+) -> dict[str, Interval]:
     texts = measured.documents.take(measured.test)
     match name:
         case "unigram":
@@ -37,7 +41,6 @@ def _measured(name: str, measured: Measured, spec: TopicQuality, seed: int) -> d
             return {"perplexity": perplexity, **measure_coherence(top_words(phi, spec.top_words), texts)[0]}
         case "nmf":
             topics = len(measured.classifier.classes_)
-            learned = measured.part_of_train(spec.seed_posts, seed=seed)
             n_words = len(measured.classifier.vocabulary_.words)
             phi = factorised(learned, n_words, topics=topics, seed=seed, sweeps=100).astype(np.float32)
             coherence = measure_coherence(top_words(phi, spec.top_words), texts)[0]

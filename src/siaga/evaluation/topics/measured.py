@@ -29,8 +29,7 @@ class Measured:
     learning: Learning
 
     def part_of_train(self, most: int, *, seed: int) -> Documents:
-        """Return the texts that were learned from, or a random part of so many of them."""
-        rows = self.train
-        if len(rows) > most:
-            rows = np.sort(np.random.default_rng(seed).choice(rows, size=most, replace=False))
-        return self.documents.take(rows)
+        """Return the texts that were learned from, or by chance as many of them as have so many words."""
+        rows = np.random.default_rng(seed).permutation(self.train)
+        words = np.cumsum(self.documents.lengths()[rows])
+        return self.documents.take(np.sort(rows[words <= most]))

@@ -26,11 +26,18 @@ def prevalence(
     `times` are aware; `shares` is (posts, topics). Posts without a time are left out. A step without posts is a gap:
     its shares are None. Without two steps that have posts there is no course over time, and {} is returned. `auto`
     takes the shortest unit that makes sixty steps at most and leaves ten posts to a step where it can; a unit that
-    would make over 800 steps gives way to a longer one. Weeks begin on Mondays.
+    would make over 800 steps gives way to a longer one. Where posts run over more than 800 years, the first and the
+    last hundredth of them are left out: a wild time must not flatten all others. Weeks begin on Mondays.
     """
-    rows = [i for i, time in enumerate(times) if time is not None]
+    rows = np.array([i for i, time in enumerate(times) if time is not None], dtype=np.int64)
     stamps = [time.timestamp() for time in times if time is not None]
     seconds: Times = np.floor(stamps).astype("datetime64[s]")
+    if len(rows) < 2:
+        return {}
+    if _span(seconds, "year") > MOST_ASKED:
+        low, high = np.sort(seconds)[[len(rows) // 100 + 1, -(len(rows) // 100 + 2)]]
+        tame = (seconds >= low) & (seconds <= high)
+        rows, seconds = rows[tame], seconds[tame]
     if len(rows) < 2:
         return {}
     unit = _unit(seconds) if bins == "auto" else _longer(seconds, bins)

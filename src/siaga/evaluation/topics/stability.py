@@ -26,7 +26,7 @@ def measure_stability(
     topics = len(classifier.classes_)
     if not spec.seeds or measured.learning.start is not None:
         return None, [None] * topics
-    texts = measured.part_of_train(spec.seed_posts, seed=seed)
+    texts = measured.part_of_train(spec.seed_words, seed=seed)
     if (texts.lengths() > 0).sum() < topics:
         return None, [None] * topics
     words = _sets(top_words(classifier.phi_, spec.top_words))
