@@ -6,7 +6,7 @@
 learns topics from the training articles; all three then tell the topics of the same test articles from the same word
 probabilities and prior, each from its own form of the words, which is ready. Turn by turn in one run; ratios are
 medians of the turns' ratios, with the least and the greatest. The claims: at least 20 times gensim and 60 times
-tomotopy, where hidden words are as probable (perplexity within 1 %); two processes do 1.8 times as much as one.
+tomotopy, where hidden words are at least as probable; two processes do 1.8 times as much as one.
 """
 
 import argparse
