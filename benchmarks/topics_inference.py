@@ -13,12 +13,15 @@ import argparse
 import itertools
 import json
 import multiprocessing
+import os
 import statistics
 import time
 import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+
+os.environ["OMP_NUM_THREADS"] = "1"  # All three on one core.
 
 import numpy as np
 from numpy.typing import NDArray
