@@ -86,6 +86,17 @@ def read(source: KafkaInput, lines: int, attempts: Attempts, *, keeps: bool = Tr
     raise AssertionError("The input has ended.")
 
 
+def read_until(source: KafkaInput, lines: set[bytes]) -> None:
+    """Read, and acknowledge, until all of these lines have come."""
+    left = set(lines)
+    for messages in source.messages(Attempts()):
+        if messages:
+            source.acknowledge(messages)
+            left.difference_update(messages.lines)
+        if not left:
+            return
+
+
 def lines_of(found: Sequence[Messages]) -> list[bytes]:
     return [line for messages in found for line in messages.lines]
 
@@ -207,13 +218,7 @@ def test_two_members_share_the_partitions_and_nothing_is_lost_when_one_leaves(ka
     assert sorted(came[0] | came[1]) == sorted(sent)
     sources[0].close()
     later = [line for each in range(4) for line in topic.add(1, start=1_000 + each, partition=each)]
-    found: set[bytes] = set()
-    for messages in sources[1].messages(Attempts()):
-        if messages:
-            sources[1].acknowledge(messages)
-            found.update(messages.lines)
-        if set(later) <= found:  # What was handed out while partitions moved may come once more before them.
-            break
+    read_until(sources[1], set(later))  # What was handed out while partitions moved may come once more before them.
     sources[1].close()
     assert [topic.committed(partition) for partition in range(4)] == [len(sent) // 4 + 1] * 4
 
