@@ -1,6 +1,6 @@
 """What topics are compared with: one topic for all texts, and a factorisation of their TF-IDF."""
 
-from typing import assert_never
+from typing import Literal, assert_never
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from siaga.models.topics.agreement import diversity, top_words
 from siaga.models.topics.completion import halves, log_likelihoods
 from siaga.models.topics.factorisation import factorised
 from siaga.schema import TopicQuality
+
+Baseline = Literal["unigram", "nmf"]
 
 
 def measure_baselines(measured: Measured, spec: TopicQuality, *, seed: int) -> dict[str, dict[str, Interval]]:
@@ -29,7 +31,7 @@ def measure_baselines(measured: Measured, spec: TopicQuality, *, seed: int) -> d
 
 
 def _measured(
-    name: str, measured: Measured, learned: Documents, *, spec: TopicQuality, seed: int
+    name: Baseline, measured: Measured, learned: Documents, *, spec: TopicQuality, seed: int
 ) -> dict[str, Interval]:
     texts = measured.documents.take(measured.test)
     match name:
@@ -46,7 +48,7 @@ def _measured(
             coherence = measure_coherence(top_words(phi, spec.top_words), texts)[0]
             return {**coherence, "diversity": {"value": diversity(phi), "low": None, "high": None}}
         case _:
-            assert_never(name)  # type: ignore[arg-type]  # The schema knows no other name.
+            assert_never(name)
 
 
 def _unigram(measured: Measured) -> NDArray[np.float32]:
